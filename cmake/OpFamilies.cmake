@@ -1,0 +1,4 @@
+# The operator families, one folder under src/ops each, in alphabetical order: dispatch, tests, benchmarks and docs follow it.
+set(FEWBITS_OP_FAMILIES
+  shape
+)
