@@ -14,7 +14,8 @@ function(fb_compile_options target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   # No contraction: integer results must be equal on every ISA, and their float32 multiply must not become an fma.
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -ffp-contract=off -fno-math-errno)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
+                         -ffp-contract=off -fno-math-errno)
   if(FEWBITS_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${FEWBITS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${FEWBITS_SANITIZE})
