@@ -1,0 +1,48 @@
+// Arrays between float and integers, as TFLite rounds: half away from zero. And byte tables.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/cpu.h"
+
+namespace fewbits {
+
+// What a dynamic quantization chose: real = scale * (q - zero_point).
+struct DynamicParams {
+  float scale = 1;
+  int32_t zero_point = 0;
+};
+
+// One tier of the array kernels. in and out may have any alignment; out may be in only where the element sizes are
+// equal.
+struct QuantizeKernels {
+  const char* name;
+  Isa isa;
+
+  // q = clamp(round(x / scale) + zero_point, lo, hi), the division in float32; bytes are xor-ed with flip (0x80:
+  // uint8). NaN gives lo.
+  void (*f32_to_s8)(const float* in, int8_t* out, size_t count, float scale, int32_t zero_point, int32_t lo, int32_t hi,
+                    uint8_t flip) noexcept;
+  void (*f32_to_s16)(const float* in, int16_t* out, size_t count, float scale, int32_t zero_point, int32_t lo,
+                     int32_t hi) noexcept;
+
+  // scale * (q - zero_point).
+  void (*s8_to_f32)(const int8_t* in, float* out, size_t count, float scale, int32_t zero_point, uint8_t flip) noexcept;
+  void (*s16_to_f32)(const int16_t* in, float* out, size_t count, float scale, int32_t zero_point) noexcept;
+
+  // Quantizes one row (or one image) to int8 by its own range, as TFLite's hybrid operators do on the fly: asymmetric
+  // over
+  // [-128, 127] with the range widened to 0, or symmetric over [-127, 127]. A row of zeros gives scale 1, zero point 0.
+  DynamicParams (*f32_to_s8_dynamic)(const float* in, int8_t* out, size_t count, bool symmetric) noexcept;
+};
+
+// Tiers built in, best first, the reference last.
+std::span<const QuantizeKernels* const> quantize_kernels() noexcept;
+const QuantizeKernels& select_quantize(Isa isa) noexcept;
+
+// out[i] = table[in[i] as uint8]. in may be out.
+void apply_lut(const uint8_t* in, uint8_t* out, size_t count, const uint8_t table[256]) noexcept;
+
+}  // namespace fewbits
