@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -87,10 +88,11 @@ struct OwnedTensor {
 };
 
 // State that outlives a run and is shared by the subgraphs of a session: resource variables, hash tables, once-flags.
+// A resource tensor's bytes are the text of its key here (ops/variable/op.h), so handles travel between subgraphs as values.
 struct ResourceStore {
   std::map<std::string, OwnedTensor> variables;  // by "container/shared_name"
-  std::map<std::string, std::pair<OwnedTensor, OwnedTensor>> tables;  // keys and values, by table id
-  std::map<const Node*, bool> once;              // CALL_ONCE nodes that ran
+  std::map<std::string, std::pair<OwnedTensor, OwnedTensor>> tables;  // keys (ascending, unique) and values, by table id
+  std::set<int32_t> once;                        // subgraphs that a CALL_ONCE ran
   std::map<const Node*, std::vector<uint64_t>> generator_state;  // random operators
 };
 
