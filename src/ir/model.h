@@ -177,7 +177,8 @@ struct Model {
   std::vector<Metadata> metadata;
   std::vector<std::string> external_buffer_groups;
   std::vector<ExternalBuffer> external_buffers;
-  ConstData trailer;  // bytes after the flatbuffer (zip metadata), kept as they are
+  ConstData trailer;            // a zip archive after the flatbuffer (task metadata), kept
+  uint64_t trailer_offset = 0;  // where it began in the file it was read from: its own offsets count from there
 
   Graph& main() { return graphs.front(); }
   const Graph& main() const { return graphs.front(); }
@@ -185,6 +186,8 @@ struct Model {
 
 // "operator 12 (CONV_2D, output 'stem/relu')": how messages name a node.
 std::string describe_node(const Graph& graph, NodeId id);
+// The subgraphs that a node runs: branches, loop conditions and bodies, decompositions.
+std::vector<int32_t> called_graphs(const Node& node);
 // What the rest relies on: ids in range, one producer a value, operands made before they are read, per-axis sizes that fit,
 // data as large as shape and type say, subgraph references without recursion. The error names model, operator and tensor.
 Status verify(const Model& model);

@@ -1,0 +1,90 @@
+// Runs one operator on known values, without a plan.
+#include "ops/evaluate.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace fewbits::ops {
+namespace {
+
+constexpr size_t kMaxGrowth = 8, kAlwaysFold = size_t{1} << 20;
+
+// A std::vector<std::byte> is aligned for any scalar, and kernels ask for no more of their operands.
+struct Workspace {
+  explicit Workspace(size_t size) : bytes(size + 64) {}
+  std::byte* data() {
+    const auto at = reinterpret_cast<uintptr_t>(bytes.data());
+    return bytes.data() + ((at + 63) / 64 * 64 - at);
+  }
+  std::vector<std::byte> bytes;
+};
+
+}  // namespace
+
+Status check_arity(const Graph& graph, NodeId id, const OpDef& def) {
+  const Node& node = graph.node(id);
+  const auto check = [&](size_t count, Arity arity, const char* what) -> Status {
+    if (count >= static_cast<size_t>(arity.min) && (arity.max < 0 || count <= static_cast<size_t>(arity.max))) return {};
+    return fail(ErrorCode::kInvalidModel, "{}: has {} {}, and takes {}{}", describe_node(graph, id), count, what, arity.min,
+                arity.max < 0 ? " or more" : arity.max > arity.min ? fmt::format(" to {}", arity.max) : "");
+  };
+  FB_TRY(check(node.inputs.size(), def.inputs, "inputs"));
+  FB_TRY(check(node.outputs.size(), def.outputs, "outputs"));
+  // Only operands past the least count may be left out, except for operators that say otherwise by a minimum of 0.
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] == kNoValue) {
+      return fail(ErrorCode::kInvalidModel, "{}: output {} is left out", describe_node(graph, id), i);
+    }
+  }
+  return {};
+}
+
+TensorInfo tensor_info(const Value& value) {
+  TensorInfo info;
+  info.present = true;
+  info.dtype = value.dtype;
+  info.shape = value.shape;
+  info.quant = &value.quant;
+  info.is_const = value.is_const;
+  info.is_variable = value.is_variable;
+  info.data = value.is_const ? value.data.bytes().data() : nullptr;
+  info.value = &value;
+  return info;
+}
+
+Result<std::optional<std::vector<OwnedTensor>>> fold_node(const Model& model, const Graph& graph, NodeId id,
+                                                          std::span<const TensorInfo> inputs) {
+  using Folded = std::optional<std::vector<OwnedTensor>>;
+  const Node& node = graph.node(id);
+  const OpDef* def = find_op(node);
+  if (def == nullptr || def->prepare == nullptr || (def->flags & kStateful) || !called_graphs(node).empty()) return Folded();
+  size_t input_bytes = 0;
+  for (const TensorInfo& input : inputs) {
+    if (!input.present) continue;
+    if (!input.is_const) return Folded();
+    input_bytes += input.value->is_const ? input.value->data.bytes().size() : byte_size(input.dtype, input.shape).value_or(0);
+  }
+  std::vector<TensorInfo> outputs;
+  for (ValueId value : node.outputs) {
+    outputs.push_back(tensor_info(graph.value(value)));
+    outputs.back().shape.clear();
+  }
+  OpContext context{&model, &graph, id, &node, inputs, outputs, {}};
+  FB_TRY(def->infer(context));
+  std::vector<OwnedTensor> tensors;
+  for (const TensorInfo& output : outputs) {
+    const auto bytes = byte_size(output.dtype, output.shape);
+    if (output.dynamic || !bytes || *bytes > std::max(kAlwaysFold, kMaxGrowth * input_bytes)) return Folded();
+    tensors.push_back({output.dtype, output.shape, std::vector<std::byte>(*bytes)});
+  }
+  FB_ASSIGN(const Prepared prepared, def->prepare(context));
+  if (prepared.kernel == nullptr) return Folded();
+  std::vector<void*> in, out;
+  for (const TensorInfo& input : inputs) in.push_back(const_cast<void*>(input.data));
+  for (OwnedTensor& tensor : tensors) out.push_back(tensor.bytes.data());
+  Workspace workspace(prepared.workspace);
+  prepared.kernel->run({in.data(), out.data(), workspace.data(), nullptr});
+  return Folded(std::move(tensors));
+}
+
+}  // namespace fewbits::ops
