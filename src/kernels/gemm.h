@@ -44,6 +44,14 @@ struct GemmRows {
   size_t tap_k = 0;
 };
 
+// Where tap t of row m begins.
+template <class T>
+inline const T* row_tap(const GemmRows<T>& a, size_t m, size_t t) noexcept {
+  if (a.offsets == nullptr) return a.data + m * a.row_stride;
+  const int32_t offset = a.offsets[m * a.taps + t];
+  return offset < 0 ? a.padding : a.data + offset;
+}
+
 // W before packing: element (i, t, c) is data[i * n_stride + (t * tap_k + c) * k_stride].
 template <class T>
 struct GemmWeights {

@@ -1,0 +1,83 @@
+// The lists of matrix product kernels, the choice among them, and the cutting of a product into tasks.
+#include "kernels/gemm.h"
+
+#include <algorithm>
+
+#include "kernels/gemm_kernels.h"
+#include "kernels/select.h"
+
+namespace fewbits {
+namespace {
+
+constexpr const GemmF32Kernel* kF32[] = {
+#if defined(__x86_64__)
+    &kGemmF32Avx512, &kGemmF32Avx2,
+#elif defined(__aarch64__)
+    &kGemmF32Neon,
+#endif
+    &kGemmF32Ref};
+
+constexpr const GemmS8Kernel* kS8[] = {
+#if defined(__x86_64__)
+    &kGemmS8Avx512Vnni, &kGemmS8Avx512, &kGemmS8Avx2,
+#elif defined(__aarch64__)
+    &kGemmS8NeonDot, &kGemmS8Neon,
+#endif
+    &kGemmS8Ref};
+
+constexpr const GemmS16S8Kernel* kS16S8[] = {
+#if defined(__x86_64__)
+    &kGemmS16S8Avx512, &kGemmS16S8Avx2,
+#endif
+    &kGemmS16S8Ref};
+
+constexpr size_t divide_up(size_t a, size_t b) noexcept { return (a + b - 1) / b; }
+
+constexpr size_t kTasksPerThread = 4;
+constexpr double kLeastWork = 32768;  // multiplications that are worth waking a thread
+
+template <class Kernel>
+void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Args& args) noexcept {
+  const size_t m_tiles = divide_up(args.m, kernel.mr);
+  const size_t panels = divide_up(args.n, kernel.nr);
+  const double work = static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.a.taps) *
+                      static_cast<double>(args.a.tap_k);
+  if (pool == nullptr || pool->threads() == 1 || work < 2 * kLeastWork) {
+    return kernel.run(args, {0, args.m, 0, args.n});
+  }
+  // Rows first: each task then stages its rows once. Columns as well where rows are too few for all threads.
+  const size_t wanted =
+      std::min<size_t>(static_cast<size_t>(pool->threads()) * kTasksPerThread, static_cast<size_t>(work / kLeastWork));
+  const size_t m_step = divide_up(m_tiles, wanted) * kernel.mr;
+  const size_t m_tasks = divide_up(args.m, m_step);
+  const size_t n_step = divide_up(panels, divide_up(wanted, m_tasks)) * kernel.nr;
+  const size_t n_tasks = divide_up(args.n, n_step);
+  pool->parallel_for(m_tasks * n_tasks, 1, [&](size_t begin, size_t end) {
+    for (size_t task = begin; task < end; ++task) {
+      const size_t m = task / n_tasks * m_step, n = task % n_tasks * n_step;
+      kernel.run(args, {m, std::min(m + m_step, args.m), n, std::min(n + n_step, args.n)});
+    }
+  });
+}
+
+}  // namespace
+
+std::span<const GemmF32Kernel* const> gemm_f32_kernels() noexcept { return kF32; }
+std::span<const GemmS8Kernel* const> gemm_s8_kernels() noexcept { return kS8; }
+std::span<const GemmS16S8Kernel* const> gemm_s16s8_kernels() noexcept { return kS16S8; }
+
+const GemmF32Kernel& select_gemm_f32(Isa isa) noexcept { return first_usable(gemm_f32_kernels(), isa); }
+const GemmS8Kernel& select_gemm_s8(Isa isa) noexcept { return first_usable(gemm_s8_kernels(), isa); }
+const GemmS16S8Kernel& select_gemm_s16s8(Isa isa) noexcept { return first_usable(gemm_s16s8_kernels(), isa); }
+
+void run_gemm(const ThreadPool* pool, const GemmF32Kernel& kernel, const GemmF32Args& args) noexcept {
+  run(pool, kernel, args);
+}
+void run_gemm(const ThreadPool* pool, const GemmS8Kernel& kernel, const GemmS8Args& args) noexcept {
+  run(pool, kernel, args);
+}
+void run_gemm(const ThreadPool* pool, const GemmS16S8Kernel& kernel, const GemmS16S8Args& args) noexcept {
+  run(pool, kernel, args);
+}
+
+}  // namespace fewbits
