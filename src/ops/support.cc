@@ -3,11 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "schema/tflite.h"
 
 namespace fewbits::ops {
+
+Status copy_to_output(DynamicArgs& args, size_t i, const TensorView& value) {
+  const bool sized = dtype_bits(value.dtype) != 0;
+  FB_ASSIGN(void* const to, sized ? args.resize_output(i, value.shape) : args.resize_output_bytes(i, value.shape, value.bytes));
+  if (value.bytes > 0) std::memcpy(to, value.data, value.bytes);
+  return {};
+}
 
 Status infer_same_as_input(OpContext& context) {
   for (TensorInfo& output : context.outputs) {

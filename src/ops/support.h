@@ -43,6 +43,9 @@ Prepared make_dynamic_kernel(Body body, std::string choice) {
   return prepared;
 }
 
+// Sets output i of a dynamic kernel to a copy of `value`, whose type is the output's.
+Status copy_to_output(DynamicArgs& args, size_t i, const TensorView& value);
+
 // Typed operand access inside kernels.
 template <class T>
 const T* in(const RunArgs& args, size_t i) noexcept { return static_cast<const T*>(args.in[i]); }
