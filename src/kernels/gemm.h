@@ -27,7 +27,7 @@
 
 namespace fewbits {
 
-// Packed weights want this alignment for speed; any alignment is correct.
+// Packed weights want this alignment for speed; any multiple of 4 is correct.
 inline constexpr size_t kPackedAlignment = 64;
 
 // A, [m, k] with k = taps * tap_k.

@@ -1,0 +1,84 @@
+// For the kernels' tests: memory whose last byte lies before a forbidden page, and random numbers.
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace fewbits::test {
+
+// `count` elements that end where a page begins that nobody may touch, so a read or write past the end crashes. Odd
+// counts make unaligned data. Filled with 0x5a.
+template <class T>
+class Guarded {
+ public:
+  explicit Guarded(size_t count) : count_(count) {
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t bytes = (count * sizeof(T) + page - 1) / page * page;
+    size_ = bytes + page;
+    map_ = static_cast<uint8_t*>(mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (map_ == MAP_FAILED || mprotect(map_ + bytes, page, PROT_NONE) != 0) std::abort();
+    std::memset(map_, 0x5a, bytes);
+    data_ = reinterpret_cast<T*>(map_ + bytes - count * sizeof(T));
+  }
+  explicit Guarded(const std::vector<T>& values) : Guarded(values.size()) {
+    if (count_ > 0) std::memcpy(data_, values.data(), count_ * sizeof(T));
+  }
+  ~Guarded() {
+    if (map_ != nullptr) munmap(map_, size_);
+  }
+  Guarded(Guarded&& other) noexcept
+      : count_(other.count_), size_(other.size_), map_(std::exchange(other.map_, nullptr)), data_(other.data_) {}
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+
+  T* data() const { return data_; }
+  std::span<T> span() const { return {data_, count_}; }
+
+ private:
+  size_t count_, size_ = 0;
+  uint8_t* map_ = nullptr;
+  T* data_ = nullptr;
+};
+
+class Random {
+ public:
+  explicit Random(uint32_t seed) : engine_(seed) {}
+
+  int64_t integer(int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(engine_); }
+  float real(float lo, float hi) { return std::uniform_real_distribution<float>(lo, hi)(engine_); }
+
+  template <class T>
+  std::vector<T> integers(size_t count, int64_t lo, int64_t hi) {
+    std::vector<T> values(count);
+    for (T& value : values) value = static_cast<T>(integer(lo, hi));
+    return values;
+  }
+  std::vector<float> reals(size_t count, float lo, float hi) {
+    std::vector<float> values(count);
+    for (float& value : values) value = real(lo, hi);
+    return values;
+  }
+
+ private:
+  std::mt19937 engine_;
+};
+
+// Round to nearest, ties to even, in double: the rounding of products, written another way than requantize.h.
+inline int64_t nearest_even(double value) {
+  const double below = std::floor(value);
+  const double rest = value - below;
+  if (rest != 0.5) return static_cast<int64_t>(rest < 0.5 ? below : below + 1);
+  return static_cast<int64_t>(std::fmod(below, 2.0) == 0.0 ? below : below + 1);
+}
+
+}  // namespace fewbits::test
