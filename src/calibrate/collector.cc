@@ -1,0 +1,192 @@
+// Runs a model on representative data and learns the range of every float tensor.
+#include "calibrate/collector.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace fewbits::calibrate {
+namespace {
+
+struct Extremes {
+  float min = std::numeric_limits<float>::infinity(), max = -std::numeric_limits<float>::infinity();
+  bool finite = true;
+};
+
+Extremes extremes(const float* values, size_t count) {
+  // Four running extremes, so that the loop is not one chain of dependent operations.
+  constexpr size_t kLanes = 16;
+  float lo[kLanes], hi[kLanes], bad[kLanes];
+  for (size_t l = 0; l < kLanes; ++l) lo[l] = std::numeric_limits<float>::infinity(), hi[l] = -lo[l], bad[l] = 0;
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      const float v = values[i + l];
+      lo[l] = v < lo[l] ? v : lo[l];
+      hi[l] = v > hi[l] ? v : hi[l];
+      bad[l] += v - v;  // 0, but NaN for NaN and infinity
+    }
+  }
+  Extremes out;
+  for (; i < count; ++i) {
+    out.min = std::min(out.min, values[i]);
+    out.max = std::max(out.max, values[i]);
+    out.finite &= std::isfinite(values[i]);
+  }
+  for (size_t l = 0; l < kLanes; ++l) {
+    out.min = std::min(out.min, lo[l]);
+    out.max = std::max(out.max, hi[l]);
+    out.finite &= bad[l] == 0;
+  }
+  return out;
+}
+
+Extremes finite_extremes(const float* values, size_t count) {
+  Extremes out;
+  for (size_t i = 0; i < count; ++i) {
+    if (!std::isfinite(values[i])) continue;
+    out.min = std::min(out.min, values[i]);
+    out.max = std::max(out.max, values[i]);
+  }
+  return out;
+}
+
+std::string describe_value(const Graph& graph, ValueId id) {
+  const NodeId producer = UseMap(graph).producer(id);
+  return producer < 0 ? fmt::format("input '{}'", graph.value(id).name)
+                      : fmt::format("tensor '{}' of {}", graph.value(id).name, describe_node(graph, producer));
+}
+
+class Collector {
+ public:
+  Collector(const Model& model, const CollectOptions& options) : model_(model), options_(options) {
+    statistics_.fingerprint = model_fingerprint(model);
+  }
+
+  Status see(int32_t graph, ValueId id, const TensorView& tensor) {
+    if (tensor.dtype != DType::kFloat32) return {};
+    const auto* values = static_cast<const float*>(tensor.data);
+    const size_t count = tensor.bytes / sizeof(float);
+    if (count == 0) return {};
+    Extremes range = extremes(values, count);
+    if (!range.finite) {
+      if (options_.non_finite == NonFiniteRange::kError) return not_finite(graph, id, values, count);
+      range = finite_extremes(values, count);
+      if (range.min > range.max) return {};
+    }
+    TensorStats& stats = statistics_.tensors[{graph, id}];
+    if (stats.samples == 0) stats.name = model_.graphs[static_cast<size_t>(graph)].value(id).name;
+    stats.add(range.min, range.max);
+    return {};
+  }
+
+  Statistics take(size_t samples) {
+    statistics_.samples = samples;
+    return std::move(statistics_);
+  }
+
+ private:
+  Status not_finite(int32_t graph, ValueId id, const float* values, size_t count) const {
+    size_t at = 0;
+    while (at < count && std::isfinite(values[at])) ++at;
+    return fail(ErrorCode::kInvalidData, "{} holds {} at element {} of {}",
+                describe_value(model_.graphs[static_cast<size_t>(graph)], id), values[at], at, count);
+  }
+
+  const Model& model_;
+  const CollectOptions& options_;
+  Statistics statistics_;
+};
+
+InputSpec input_spec(const Value& value) {
+  InputSpec spec;
+  spec.name = value.name;
+  spec.dtype = value.dtype;
+  spec.shape = value.shape_signature.empty() ? value.shape : value.shape_signature;
+  if (value.quant.scale.size() == 1) {
+    spec.scale = value.quant.scale[0];
+    spec.zero_point = value.quant.zero();
+  }
+  return spec;
+}
+
+}  // namespace
+
+Result<ModelInputs> model_inputs(const Model& model, const std::string& wanted) {
+  ModelInputs inputs;
+  const Signature* signature = nullptr;
+  std::string known;
+  for (const Signature& s : model.signatures) {
+    if (signature == nullptr && (wanted.empty() || s.key == wanted)) signature = &s;
+    known += (known.empty() ? "" : ", ") + s.key;
+  }
+  if (!wanted.empty() && signature == nullptr) {
+    return fail(ErrorCode::kNotFound, "{}: there is no signature '{}'; it has {}", model.path, wanted,
+                known.empty() ? "none" : known);
+  }
+  if (signature != nullptr) {
+    inputs.graph = signature->graph;
+    inputs.signature = signature->key;
+  }
+  const Graph& graph = model.graphs[static_cast<size_t>(inputs.graph)];
+  for (ValueId id : graph.inputs) {
+    inputs.specs.push_back(input_spec(graph.value(id)));
+    if (signature == nullptr) continue;
+    for (const SignatureTensor& tensor : signature->inputs) {
+      if (tensor.value == id) inputs.specs.back().signature_name = tensor.name;
+    }
+  }
+  return inputs;
+}
+
+SampleRunner::SampleRunner(std::shared_ptr<const Model> model, int32_t graph, int threads, runtime::Tap tap)
+    : model_(std::move(model)), graph_(graph), threads_(threads), tap_(std::move(tap)) {}
+
+Result<runtime::Session*> SampleRunner::run(const Sample& sample) {
+  bool fits = session_ != nullptr;
+  for (size_t i = 0; fits && i < sample.inputs.size(); ++i) fits = session_->input_view(i).shape == sample.inputs[i].shape;
+  if (!fits) {
+    runtime::PlanOptions options;
+    options.graph = graph_;
+    for (size_t i = 0; i < sample.inputs.size(); ++i) options.input_shapes[i] = sample.inputs[i].shape;
+    session_.reset();
+    FB_ASSIGN(auto plan, runtime::Plan::make(model_, options));
+    FB_ASSIGN(session_, runtime::Session::make(std::move(plan), {threads_}));
+    session_->set_tap(tap_);
+  } else {
+    session_->reset_state();
+  }
+  for (size_t i = 0; i < sample.inputs.size(); ++i) {
+    const auto& bytes = sample.inputs[i].bytes;
+    if (bytes.size() != session_->input_view(i).bytes) {
+      return fail(ErrorCode::kInternal, "{}: input {} takes {} bytes, not {}", sample.source, i, session_->input_view(i).bytes,
+                  bytes.size());
+    }
+    if (!bytes.empty()) std::memcpy(session_->input(i), bytes.data(), bytes.size());
+  }
+  const Status status = session_->run();
+  if (!status) return with_context(status.error(), sample.source);
+  return session_.get();
+}
+
+Result<Statistics> collect(std::shared_ptr<const Model> model, Dataset& data, std::span<const size_t> samples,
+                           const CollectOptions& options) {
+  FB_ASSIGN(const ModelInputs inputs, model_inputs(*model, options.signature));
+  Collector collector(*model, options);
+  SampleRunner runner(model, inputs.graph, options.threads,
+                      [&](int32_t graph, ValueId id, const TensorView& tensor) { return collector.see(graph, id, tensor); });
+  size_t seen = 0, done = 0;
+  for (size_t index : samples) {
+    FB_ASSIGN(const Sample sample, data.sample(index, inputs.specs));
+    if (sample.skipped.empty()) {
+      FB_TRY(runner.run(sample));
+      ++seen;
+    }
+    if (options.progress && !options.progress(++done, samples.size())) {
+      return fail(ErrorCode::kInvalidArgument, "calibration was stopped after {} of {} samples", done, samples.size());
+    }
+  }
+  if (seen == 0) return fail(ErrorCode::kInvalidData, "calibration saw no sample");
+  return collector.take(seen);
+}
+
+}  // namespace fewbits::calibrate
