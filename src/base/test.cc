@@ -169,7 +169,7 @@ TEST(Bfloat16, RoundsToNearestEven) {
   EXPECT_EQ(float_to_bfloat16(1.0f), 0x3f80);
   EXPECT_EQ(float_to_bfloat16(1.00390625f), 0x3f80);    // 1 + 2^-8: a tie, to even
   EXPECT_EQ(float_to_bfloat16(1.01171875f), 0x3f82);    // 1 + 3 * 2^-8: a tie, to even
-  EXPECT_EQ(float_to_bfloat16(1.0039063f), 0x3f81);     // just above the tie
+  EXPECT_EQ(float_to_bfloat16(1.0039064f), 0x3f81);     // just above the tie
   EXPECT_EQ(float_to_bfloat16(3.4028235e38f), 0x7f80);  // rounds to infinity
   EXPECT_TRUE(std::isnan(bfloat16_to_float(float_to_bfloat16(std::bit_cast<float>(0x7f800001u)))));
   EXPECT_EQ(bfloat16_to_float(0xc040), -3.0f);
