@@ -1,11 +1,26 @@
 # The operator families, one folder under src/ops each, in alphabetical order: dispatch, tests, benchmarks and docs follow it.
 set(FEWBITS_OP_FAMILIES
+  activation
+  binary
+  compare
   control
+  conv
+  data_movement
   detection
+  elementwise
+  fully_connected
+  gather
+  matmul
+  pad
+  pool
+  quantize
   random
+  reduce
+  resize
   rnn
   shape
   signal
+  softmax
   sparse
   variable
 )

@@ -1,0 +1,137 @@
+// prepare() of quantized arithmetic: int8, uint8 and int16 with scales.
+#include <cmath>
+
+#include "ops/binary/op.h"
+#include "ops/binary/ref.h"
+#include "ops/support.h"
+#include "schema/tflite.h"
+
+namespace fewbits::ops {
+namespace {
+
+template <class T, class Out, class F>
+Prepared quantized_kernel(const Broadcast<2>& plan, const F& f, const char* choice) {
+  return make_kernel(
+      [plan, f](const RunArgs& args) noexcept {
+        map_broadcast(plan, in<T>(args, 0), in<T>(args, 1), out<Out>(args), args.pool, kCheapGrain,
+                      [&f](T a, T b) noexcept { return static_cast<Out>(f(a, b)); });
+      },
+      choice);
+}
+
+template <class F>
+Prepared quantized_kernel(const OpContext& context, const Broadcast<2>& plan, const F& f, const char* choice) {
+  switch (context.outputs[0].dtype) {
+    case DType::kInt8: return quantized_kernel<int8_t, int8_t>(plan, f, choice);
+    case DType::kUInt8: return quantized_kernel<uint8_t, uint8_t>(plan, f, choice);
+    default: return quantized_kernel<int16_t, int16_t>(plan, f, choice);
+  }
+}
+
+tflite::ActivationFunctionType fused_activation(const Node& node) {
+  if (const auto* add = node.options->AsAddOptions()) return add->fused_activation_function;
+  if (const auto* sub = node.options->AsSubOptions()) return sub->fused_activation_function;
+  if (const auto* mul = node.options->AsMulOptions()) return mul->fused_activation_function;
+  if (const auto* div = node.options->AsDivOptions()) return div->fused_activation_function;
+  return tflite::ActivationFunctionType::NONE;
+}
+
+// log2 of a scale that is a power of two within TFLite's tolerance.
+std::optional<int> power_of_two(float scale) {
+  const float exponent = std::log(scale) * (1.0f / std::log(2.0f));
+  const float rounded = std::round(exponent);
+  if (std::abs(exponent - rounded) >= 1e-3f) return std::nullopt;
+  return static_cast<int>(rounded);
+}
+
+bool wants_power_of_two(const Node& node) {
+  if (const auto* add = node.options->AsAddOptions()) return add->pot_scale_int16;
+  if (const auto* sub = node.options->AsSubOptions()) return sub->pot_scale_int16;
+  return false;
+}
+
+// The shifts of the power-of-two form, where the option and the scales ask for it; nothing: the general form.
+Result<std::optional<PowerOfTwoAdd>> power_of_two_form(const OpContext& context, IntRange clamp) {
+  if (context.outputs[0].dtype != DType::kInt16 || !wants_power_of_two(*context.node)) return std::optional<PowerOfTwoAdd>();
+  const auto a = power_of_two(context.inputs[0].scale());
+  const auto b = power_of_two(context.inputs[1].scale());
+  const auto result = power_of_two(context.outputs[0].scale());
+  if (!a || !b || !result) return std::optional<PowerOfTwoAdd>();
+  const int a_shift = *result - *a, b_shift = *result - *b;
+  if (a_shift < 0 || b_shift < 0 || a_shift > 31 || b_shift > 31 || (a_shift != 0 && b_shift != 0)) {
+    return context.fail(ErrorCode::kUnsupported,
+                        "power-of-two scales 2^{}, 2^{} -> 2^{}: one input must have the output's scale, the other a smaller one", *a,
+                        *b, *result);
+  }
+  return std::optional(PowerOfTwoAdd{a_shift, b_shift, context.node->op == Op::SUB, clamp});
+}
+
+CommonScaleArgs common_scale_args(const OpContext& context, int left_shift, IntRange clamp) {
+  const TensorInfo &a = context.inputs[0], &b = context.inputs[1], &result = context.outputs[0];
+  CommonScaleArgs args{a.zero_point(), b.zero_point(), result.zero_point(), left_shift};
+  args.clamp = clamp;
+  const double twice_larger = 2 * static_cast<double>(std::max(a.scale(), b.scale()));
+  args.a = quantize_multiplier(a.scale() / twice_larger);
+  args.b = quantize_multiplier(b.scale() / twice_larger);
+  const double square = context.node->op == Op::SQUARED_DIFFERENCE ? twice_larger * twice_larger : twice_larger;
+  const int shift_out = context.node->op == Op::SQUARED_DIFFERENCE ? 2 * left_shift : left_shift;
+  args.out = quantize_multiplier(square / (static_cast<double>(1 << shift_out) * static_cast<double>(result.scale())));
+  return args;
+}
+
+Status require_zero_points_of_zero(const OpContext& context) {
+  if (context.inputs[0].zero_point() == 0 && context.inputs[1].zero_point() == 0 && context.outputs[0].zero_point() == 0) return {};
+  return context.fail(ErrorCode::kUnsupported, "int16 operands must have the zero point 0");
+}
+
+Result<Prepared> prepare_common_scale(const OpContext& context, const Broadcast<2>& plan, IntRange clamp) {
+  const bool wide = context.outputs[0].dtype == DType::kInt16;
+  if (context.node->op == Op::SQUARED_DIFFERENCE) {
+    if (context.outputs[0].dtype != DType::kInt8) return unsupported_types(context);
+    return quantized_kernel<int8_t, int8_t>(plan, QuantizedSquaredDifference{common_scale_args(context, 7, clamp)},
+                                            "squared_difference_s8");
+  }
+  FB_ASSIGN(const auto shifted, power_of_two_form(context, clamp));
+  if (shifted) {
+    FB_TRY(require_zero_points_of_zero(context));
+    return quantized_kernel<int16_t, int16_t>(plan, *shifted, shifted->subtract ? "sub_s16 power of two" : "add_s16 power of two");
+  }
+  const CommonScaleArgs args = common_scale_args(context, wide ? 15 : 20, clamp);
+  if (context.node->op == Op::ADD) return quantized_kernel(context, plan, QuantizedAdd{args}, wide ? "add_s16" : "add_8bit");
+  return quantized_kernel(context, plan, QuantizedSub{args}, wide ? "sub_s16" : "sub_8bit");
+}
+
+Result<Prepared> prepare_product(const OpContext& context, const Broadcast<2>& plan, IntRange clamp) {
+  const TensorInfo &a = context.inputs[0], &b = context.inputs[1], &result = context.outputs[0];
+  ProductArgs args{a.zero_point(), b.zero_point(), result.zero_point(), {}, clamp};
+  if (context.node->op == Op::DIV) {
+    // float32 arithmetic, as LiteRT's.
+    args.multiplier = quantize_multiplier(static_cast<double>(a.scale() / (b.scale() * result.scale())));
+    return quantized_kernel(context, plan, QuantizedDiv{args}, result.dtype == DType::kInt16 ? "div_s16" : "div_8bit");
+  }
+  if (a.dtype == DType::kInt16) FB_TRY(require_zero_points_of_zero(context));
+  args.multiplier = quantize_multiplier(static_cast<double>(a.scale() * b.scale() / result.scale()));
+  return quantized_kernel(context, plan, QuantizedMul{args}, result.dtype == DType::kInt16 ? "mul_s16" : "mul_8bit");
+}
+
+}  // namespace
+
+Result<Prepared> prepare_quantized_arithmetic(const OpContext& context, const Broadcast<2>& plan) {
+  const DType type = context.outputs[0].dtype;
+  FB_TRY(require_type(context, context.outputs[0], "the output", {DType::kInt8, DType::kUInt8, DType::kInt16}));
+  FB_TRY(require_per_tensor(context, context.inputs[0], "the first operand"));
+  FB_TRY(require_per_tensor(context, context.inputs[1], "the second operand"));
+  FB_TRY(require_per_tensor(context, context.outputs[0], "the output"));
+  FB_ASSIGN(const IntRange clamp, activation_range_quantized(context, fused_activation(*context.node), context.outputs[0]));
+  if (context.inputs[0].dtype == DType::kInt16 && type != DType::kInt16) {
+    if (context.node->op != Op::MUL) return unsupported_types(context);
+    const HighMul high{context.outputs[0].zero_point(), clamp};
+    return type == DType::kInt8 ? quantized_kernel<int16_t, int8_t>(plan, high, "mul_s16s8")
+                                : quantized_kernel<int16_t, uint8_t>(plan, high, "mul_s16u8");
+  }
+  if (context.inputs[0].dtype != type) return unsupported_types(context);
+  const bool product = context.node->op == Op::MUL || context.node->op == Op::DIV;
+  return product ? prepare_product(context, plan, clamp) : prepare_common_scale(context, plan, clamp);
+}
+
+}  // namespace fewbits::ops
