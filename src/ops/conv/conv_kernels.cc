@@ -1,0 +1,281 @@
+// prepare() of CONV_2D and CONV_3D: products of rows, straight from the input or gathered through a table of offsets.
+#include <algorithm>
+
+#include "ops/conv/conv_kernels.h"
+#include "ops/conv/offset_table.h"
+#include "ops/conv/op.h"
+#include "kernels/quantize.h"
+#include "schema/tflite.h"
+
+namespace fewbits::ops {
+namespace {
+
+// Up to this many channels the columns of a filter are merged into one tap even if that needs a copy of the image.
+constexpr int32_t kFewChannels = 4;
+
+// How a convolution becomes products.
+struct ConvPlan {
+  ConvGeometry geometry;    // the operator's
+  ConvGeometry gather;      // what the offsets are made for: the filter's columns may be merged, the lines copied
+  bool direct = false;      // rows are the input's pixels: no offsets
+  bool copy_lines = false;  // lines are copied to workspace with their padding, gather.in[2] pixels long
+  bool symmetric = false;   // hybrid
+  size_t n = 0, taps = 1, tap_k = 0;  // the product of one group
+  FilterStrides strides;
+
+  size_t groups() const noexcept { return static_cast<size_t>(geometry.groups); }
+};
+
+ConvPlan plan_conv(const ConvGeometry& g, const FilterStrides& strides) {
+  ConvPlan plan{.geometry = g, .gather = g, .strides = strides};
+  plan.n = static_cast<size_t>(g.out_channels / g.groups);
+  plan.taps = g.taps();
+  plan.tap_k = static_cast<size_t>(g.in_channels / g.groups);
+  constexpr Spatial kOnes{1, 1, 1}, kZeros{0, 0, 0};
+  plan.direct = g.filter == kOnes && g.stride == kOnes && g.pad == kZeros;
+  if (g.groups != 1 || g.filter[2] == 1 || g.dilation[2] != 1 || g.out[2] == 0) return plan;
+  // Neighbouring columns of a filter meet neighbouring pixels: one longer tap, as long as none lies in the padding.
+  const int32_t width = (g.out[2] - 1) * g.stride[2] + g.filter[2];
+  const bool padded = g.pad[2] != 0 || width > g.in[2];
+  if (padded && g.in_channels > kFewChannels) return plan;
+  plan.taps /= static_cast<size_t>(g.filter[2]);
+  plan.tap_k *= static_cast<size_t>(g.filter[2]);
+  plan.gather.filter[2] = 1;
+  plan.gather.pad[2] = 0;
+  plan.copy_lines = padded;
+  if (padded) plan.gather.in[2] = width;
+  return plan;
+}
+
+// One convolution. Kernel: a gemm kernel; kHybrid: float operands over an int8 kernel.
+template <class GemmType, bool kHybrid>
+class ConvKernel final : public Kernel {
+ public:
+  using Row = typename ProductTypes<GemmType>::Row;
+  using In = std::conditional_t<kHybrid, float, Row>;
+  using Out = std::conditional_t<kHybrid, float, typename ProductTypes<GemmType>::Out>;
+  using Weight = typename GemmType::Weight;
+
+  // weights: constant ones, packed here; or null.
+  ConvKernel(ConvPlan plan, ProductSpec spec, const Weight* weights)
+      : plan_(std::move(plan)), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()) {
+    fill_args(spec_, args_);
+    args_.n = plan_.n;
+    args_.a.taps = plan_.taps;
+    args_.a.tap_k = plan_.tap_k;
+    args_.out_stride = static_cast<size_t>(plan_.geometry.out_channels);
+    if (plan_.direct) {
+      args_.a.row_stride = static_cast<size_t>(plan_.geometry.in_channels);
+    } else {
+      table_ = OffsetTable(plan_.gather);
+    }
+    pad_value_ = static_cast<Row>(static_cast<int32_t>(spec_.in_zero_point) ^ (spec_.flip != 0 ? -128 : 0));
+    padding_.assign(plan_.tap_k, pad_value_);
+    packed_stride_ = gemm_.packed_size(plan_.n, plan_.taps, plan_.tap_k);
+    packed_stride_ = (packed_stride_ + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment;
+    if (weights != nullptr) {
+      packed_ = AlignedBytes(packed_stride_ * plan_.groups());
+      pack(weights, packed_.data());
+    }
+    lay_out();
+  }
+
+  size_t workspace() const noexcept { return layout_.size(); }
+  std::string choice() const {
+    const char* rows = plan_.direct ? "direct" : plan_.copy_lines ? "merged columns of padded lines"
+                       : plan_.gather.filter != plan_.geometry.filter ? "merged columns" : "gathered";
+    return fmt::format("{}{} {}", kHybrid ? "hybrid " : "", gemm_.name, rows);
+  }
+
+  void run(const RunArgs& run) const noexcept override {
+    auto args = args_;
+    const void* bias = widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr,
+                                  static_cast<size_t>(plan_.geometry.out_channels), run.workspace + bias_);
+    const std::byte* packed = packed_.data();
+    if (packed == nullptr) {
+      pack(static_cast<const Weight*>(run.in[1]), run.workspace + pack_);
+      packed = run.workspace + pack_;
+    }
+    const ConvGeometry& g = plan_.geometry;
+    args.a.padding = padding_.data();
+    const In* input = in<In>(run, 0);
+    if constexpr (!kHybrid) {
+      if (plan_.direct) {  // the whole batch at once
+        args.m = static_cast<size_t>(g.batch) * g.out_positions();
+        return multiply(run.pool, args, input, out<Out>(run), packed, bias);
+      }
+    }
+    for (int32_t n = 0; n < g.batch; ++n) {
+      const Row* image = rows_of_image(run, args, input + static_cast<size_t>(n) * g.in_image());
+      convolve_image(run, args, image, out<Out>(run) + static_cast<size_t>(n) * g.out_image(), packed, bias);
+    }
+  }
+
+ private:
+  using Args = typename GemmType::Args;
+
+  // Parts of the workspace.
+  void lay_out() noexcept {
+    const ConvGeometry& g = plan_.geometry;
+    bias_ = layout_.add(bias_space(spec_, static_cast<size_t>(g.out_channels)));
+    if (packed_.data() == nullptr) pack_ = layout_.add(packed_stride_ * plan_.groups());
+    offsets_ = layout_.add(plan_.direct ? 0 : table_.workspace());
+    if (plan_.copy_lines) lines_ = layout_.add(plan_.gather.in_image() * sizeof(Row));
+    if (kHybrid) {
+      image_ = layout_.add(g.in_image());
+      scales_ = layout_.add((plan_.direct ? g.out_positions() : table_.band_rows()) * sizeof(float));
+      hybrid_padding_ = layout_.add(plan_.tap_k);
+    }
+  }
+
+  void pack(const Weight* weights, std::byte* to) const noexcept {
+    for (size_t group = 0; group < plan_.groups(); ++group) {
+      GemmWeights<Weight> source{.data = weights + group * plan_.n * plan_.strides.out, .n = plan_.n, .taps = plan_.taps,
+                                 .tap_k = plan_.tap_k, .n_stride = plan_.strides.out, .k_stride = plan_.strides.in,
+                                 .flip = spec_.flip};
+      gemm_.pack(source, to + group * packed_stride_);
+    }
+  }
+
+  // The image as the kernel reads it: quantized and its lines padded where the plan says so.
+  const Row* rows_of_image(const RunArgs& run, Args& args, const In* input) const noexcept {
+    const Row* image;
+    Row pad = pad_value_;
+    if constexpr (kHybrid) {
+      auto* quantized = reinterpret_cast<int8_t*>(run.workspace + image_);
+      const DynamicParams q = select_quantize(isa()).f32_to_s8_dynamic(input, quantized, plan_.geometry.in_image(), plan_.symmetric);
+      const size_t rows = plan_.direct ? plan_.geometry.out_positions() : table_.band_rows();
+      auto* scales = reinterpret_cast<float*>(run.workspace + scales_);
+      std::fill_n(scales, rows, q.scale);
+      pad = static_cast<Row>(q.zero_point);
+      std::memset(run.workspace + hybrid_padding_, pad, plan_.tap_k);
+      args.row_scale = scales;
+      args.a_zero_point = q.zero_point;
+      args.a.padding = reinterpret_cast<const Row*>(run.workspace + hybrid_padding_);
+      image = quantized;
+    } else {
+      image = input;
+    }
+    if (!plan_.copy_lines) return image;
+    auto* lines = reinterpret_cast<Row*>(run.workspace + lines_);
+    copy_lines(run.pool, image, pad, lines);
+    return lines;
+  }
+
+  // Copies every line with its padding on both sides.
+  void copy_lines(const ThreadPool* pool, const Row* image, Row pad, Row* to) const noexcept {
+    constexpr size_t kGrain = 64;
+    const ConvGeometry& g = plan_.geometry;
+    const auto channels = static_cast<size_t>(g.in_channels), width = static_cast<size_t>(plan_.gather.in[2]) * channels;
+    const size_t line = static_cast<size_t>(g.in[2]) * channels, left = static_cast<size_t>(g.pad[2]) * channels;
+    const size_t count = std::min(line, width - left);
+    parallel_for(pool, static_cast<size_t>(g.in[0]) * static_cast<size_t>(g.in[1]), kGrain, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) {
+        Row* row = to + i * width;
+        std::fill_n(row, left, pad);
+        std::copy_n(image + i * line, count, row + left);
+        std::fill(row + left + count, row + width, pad);
+      }
+    });
+  }
+
+  void convolve_image(const RunArgs& run, Args& args, const Row* image, Out* to, const std::byte* packed,
+                      const void* bias) const noexcept {
+    const ConvGeometry& g = plan_.geometry;
+    if (plan_.direct) {
+      args.m = g.out_positions();
+      return multiply(run.pool, args, image, to, packed, bias);
+    }
+    const size_t width = static_cast<size_t>(g.out[2]);
+    for (size_t begin = 0; begin < g.out_lines(); begin += table_.band_lines()) {
+      const size_t end = std::min(begin + table_.band_lines(), g.out_lines());
+      args.m = (end - begin) * width;
+      args.a.offsets = table_.lines(begin, end, run.pool, run.workspace + offsets_);
+      multiply(run.pool, args, image, to + begin * width * args.out_stride, packed, bias);
+    }
+  }
+
+  // The products of all groups.
+  void multiply(const ThreadPool* pool, Args& args, const Row* rows, Out* to, const std::byte* packed,
+                const void* bias) const noexcept {
+    for (size_t group = 0; group < plan_.groups(); ++group) {
+      const size_t first = group * plan_.n;
+      args.a.data = rows + group * plan_.tap_k;
+      args.packed = packed + group * packed_stride_;
+      args.out = to + first;
+      set_bias(args, bias, first);
+      skip_channels(spec_, args, first);
+      run_gemm(pool, gemm_, args);
+    }
+  }
+
+  ConvPlan plan_;
+  ProductSpec spec_;
+  const GemmType& gemm_;
+  Args args_;  // all that does not change between runs
+  OffsetTable table_;
+  AlignedBytes packed_;  // empty: weights are packed in every run
+  size_t packed_stride_ = 0;
+  Row pad_value_ = 0;
+  std::vector<Row> padding_;
+  WorkspaceLayout layout_;
+  size_t bias_ = 0, pack_ = 0, offsets_ = 0, lines_ = 0, image_ = 0, scales_ = 0, hybrid_padding_ = 0;
+};
+
+template <class GemmType, bool kHybrid = false>
+Prepared make_conv(const ConvPlan& plan, ProductSpec spec, const void* weights) {
+  auto kernel = std::make_unique<ConvKernel<GemmType, kHybrid>>(
+      plan, std::move(spec), static_cast<const typename GemmType::Weight*>(weights));
+  Prepared prepared;
+  prepared.workspace = kernel->workspace();
+  prepared.choice = kernel->choice();
+  prepared.kernel = std::move(kernel);
+  return prepared;
+}
+
+}  // namespace
+
+Result<Prepared> prepare_gemm_conv(const OpContext& context, const ConvGeometry& geometry, ProductSpec spec) {
+  const TensorInfo& weights = context.inputs[1];
+  ConvPlan plan = plan_conv(geometry, filter_strides(context.node->op, geometry));
+  plan.symmetric = context.node->op == Op::CONV_2D && weights.quant->scale.size() == 1;
+  std::vector<int8_t> storage;
+  FB_ASSIGN(const void* data, weight_data(context, weights, storage));
+  switch (spec.scheme) {
+    case Scheme::kFloat: return make_conv<GemmF32Kernel>(plan, std::move(spec), data);
+    case Scheme::kInt8:
+    case Scheme::kUInt8: return make_conv<GemmS8Kernel>(plan, std::move(spec), data);
+    case Scheme::kInt16: return make_conv<GemmS16S8Kernel>(plan, std::move(spec), data);
+    case Scheme::kHybrid: return make_conv<GemmS8Kernel, true>(plan, std::move(spec), data);
+  }
+  return unsupported_types(context);
+}
+
+Result<ConvCase> conv_case(const OpContext& context, const ConvGeometry& geometry, int32_t axis) {
+  const ConvOperands operands = conv_operands(context.node->op);
+  FB_ASSIGN(const auto activation, conv_activation(context));
+  const TensorInfo* bias = context.has_input(operands.bias) ? &context.inputs[operands.bias] : nullptr;
+  FB_ASSIGN(ProductSpec spec, product_spec(context, {context.inputs[operands.input], context.inputs[operands.weights], bias,
+                                                     context.outputs[0], geometry.out_channels, axis, activation, false}));
+  // Offsets are 32 bits wide; a line may grow by its padding (at most the filter's width).
+  const auto line = static_cast<size_t>(geometry.in[2]) + static_cast<size_t>(geometry.filter[2]);
+  const auto elements = checked_count(Shape{geometry.in[0], geometry.in[1], static_cast<int32_t>(line), geometry.in_channels});
+  if (!elements || *elements > INT32_MAX) {
+    return context.fail(ErrorCode::kUnsupported, "an image of {} has more than 2^31 elements",
+                        shape_text(context.inputs[operands.input].shape));
+  }
+  return ConvCase{geometry, std::move(spec)};
+}
+
+Result<Prepared> prepare_conv(const OpContext& context) {
+  FB_ASSIGN(const ConvGeometry geometry, conv_geometry(context));
+  FB_ASSIGN(ConvCase conv, conv_case(context, geometry, 0));
+  const bool volumes = context.node->op == Op::CONV_3D;
+  if (volumes && conv.spec.scheme != Scheme::kFloat) return unsupported_types(context);
+  if (geometry.groups > 1 && geometry.groups == geometry.in_channels && context.inputs[1].is_const) {
+    return prepare_depthwise_rows(context, conv, context.inputs[1].quant->scale.size() == 1);
+  }
+  return prepare_gemm_conv(context, conv.geometry, std::move(conv.spec));
+}
+
+}  // namespace fewbits::ops

@@ -1,0 +1,184 @@
+// prepare() of DEPTHWISE_CONV_2D, and of CONV_2D with one input channel a group.
+#include <algorithm>
+
+#include "kernels/quantize.h"
+#include "ops/conv/conv_kernels.h"
+#include "ops/conv/offset_table.h"
+#include "ops/conv/op.h"
+
+namespace fewbits::ops {
+namespace {
+
+template <class Kernel>
+const Kernel& select_depthwise(int32_t weight_zero_point) noexcept;
+template <>
+const DepthwiseF32Kernel& select_depthwise(int32_t) noexcept { return select_depthwise_f32(isa(), 1); }
+template <>
+const DepthwiseS8Kernel& select_depthwise(int32_t weight_zero_point) noexcept {
+  return select_depthwise_s8(isa(), 1, weight_zero_point);
+}
+template <>
+const DepthwiseS16S8Kernel& select_depthwise(int32_t) noexcept { return select_depthwise_s16s8(isa(), 1); }
+
+// One depthwise convolution. A depth multiplier above 1 is computed as 1 on an image whose channels are repeated in workspace:
+// that is a small part of the work, and lets every kernel take channels in vectors.
+template <class DepthwiseType, bool kHybrid>
+class DepthwiseConvKernel final : public Kernel {
+ public:
+  using Row = typename ProductTypes<DepthwiseType>::Row;
+  using In = std::conditional_t<kHybrid, float, Row>;
+  using Out = std::conditional_t<kHybrid, float, typename ProductTypes<DepthwiseType>::Out>;
+  using Weight = typename DepthwiseType::Weight;
+
+  // weights: [taps][channels] of constant weights, packed here; or null.
+  DepthwiseConvKernel(const ConvGeometry& geometry, ProductSpec spec, const Weight* weights, bool symmetric)
+      : geometry_(geometry), spec_(std::move(spec)), kernel_(select_depthwise<DepthwiseType>(spec_.weight_zero_point)),
+        symmetric_(symmetric), multiplier_(static_cast<size_t>(geometry.out_channels / geometry.in_channels)) {
+    const auto channels = static_cast<size_t>(geometry_.out_channels);
+    ConvGeometry repeated = geometry_;
+    repeated.in_channels = geometry_.out_channels;
+    table_ = OffsetTable(repeated);
+    fill_args(spec_, args_);
+    args_.in.taps = geometry_.taps();
+    args_.channels = channels;
+    args_.out_stride = channels;
+    padding_.assign(channels, static_cast<Row>(spec_.in_zero_point ^ (spec_.flip != 0 ? -128 : 0)));
+    const size_t packed_size = kernel_.packed_size(geometry_.taps(), channels);
+    if (weights != nullptr) {
+      packed_ = AlignedBytes(packed_size);
+      pack(weights, packed_.data());
+    } else {
+      pack_ = layout_.add(packed_size);
+    }
+    bias_ = layout_.add(bias_space(spec_, channels));
+    offsets_ = layout_.add(table_.workspace());
+    if (kHybrid) {
+      image_ = layout_.add(geometry_.in_image());
+      hybrid_padding_ = layout_.add(channels);
+    }
+    if (multiplier_ > 1) repeated_ = layout_.add(repeated.in_image() * sizeof(Row));
+  }
+
+  size_t workspace() const noexcept { return layout_.size(); }
+  std::string choice() const {
+    return fmt::format("{}{}{}", kHybrid ? "hybrid " : "", kernel_.name, multiplier_ > 1 ? " repeated channels" : "");
+  }
+
+  void run(const RunArgs& run) const noexcept override {
+    auto args = args_;
+    set_bias(args, widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr, args.channels, run.workspace + bias_));
+    args.packed = packed_.data();
+    if (args.packed == nullptr) {
+      pack(static_cast<const Weight*>(run.in[1]), run.workspace + pack_);
+      args.packed = run.workspace + pack_;
+    }
+    args.in.padding = padding_.data();
+    const size_t width = static_cast<size_t>(geometry_.out[2]);
+    for (int32_t n = 0; n < geometry_.batch; ++n) {
+      args.in.data = rows_of_image(run, args, in<In>(run, 0) + static_cast<size_t>(n) * geometry_.in_image());
+      Out* to = out<Out>(run) + static_cast<size_t>(n) * geometry_.out_image();
+      for (size_t begin = 0; begin < geometry_.out_lines(); begin += table_.band_lines()) {
+        const size_t end = std::min(begin + table_.band_lines(), geometry_.out_lines());
+        args.in.offsets = table_.lines(begin, end, run.pool, run.workspace + offsets_);
+        args.rows = (end - begin) * width;
+        args.out = to + begin * width * args.channels;
+        run_depthwise(run.pool, kernel_, args);
+      }
+    }
+  }
+
+ private:
+  using Args = typename DepthwiseType::Args;
+
+  void pack(const Weight* weights, std::byte* to) const noexcept {
+    kernel_.pack({.data = weights, .taps = geometry_.taps(), .channels = args_.channels, .flip = spec_.flip,
+                  .zero_point = spec_.weight_zero_point}, to);
+  }
+
+  // The image as the kernel reads it: quantized if hybrid, its channels repeated by the depth multiplier.
+  const Row* rows_of_image(const RunArgs& run, Args& args, const In* input) const noexcept {
+    const Row* image;
+    if constexpr (kHybrid) {
+      auto* quantized = reinterpret_cast<int8_t*>(run.workspace + image_);
+      const DynamicParams q = select_quantize(isa()).f32_to_s8_dynamic(input, quantized, geometry_.in_image(), symmetric_);
+      std::memset(run.workspace + hybrid_padding_, q.zero_point, args.channels);
+      args.in.padding = reinterpret_cast<const Row*>(run.workspace + hybrid_padding_);
+      args.in_scale = q.scale;
+      args.in_zero_point = q.zero_point;
+      image = quantized;
+    } else {
+      image = input;
+    }
+    if (multiplier_ == 1) return image;
+    constexpr size_t kGrain = 4096;
+    auto* repeated = reinterpret_cast<Row*>(run.workspace + repeated_);
+    parallel_for(run.pool, geometry_.in_image(), kGrain, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) std::fill_n(repeated + i * multiplier_, multiplier_, image[i]);
+    });
+    return repeated;
+  }
+
+  ConvGeometry geometry_;
+  ProductSpec spec_;
+  const DepthwiseType& kernel_;
+  bool symmetric_;
+  size_t multiplier_;
+  OffsetTable table_;
+  Args args_;
+  std::vector<Row> padding_;
+  AlignedBytes packed_;  // empty: weights are packed in every run
+  WorkspaceLayout layout_;
+  size_t pack_ = 0, bias_ = 0, offsets_ = 0, image_ = 0, hybrid_padding_ = 0, repeated_ = 0;
+};
+
+template <class DepthwiseType, bool kHybrid = false>
+Prepared make_depthwise(const OpContext& context, ConvCase& conv, const void* data, bool symmetric) {
+  using Weight = typename DepthwiseType::Weight;
+  const auto* weights = static_cast<const Weight*>(data);
+  std::vector<Weight> by_taps;  // CONV_2D has [channels][taps]
+  if (context.node->op == Op::CONV_2D) {
+    const size_t taps = conv.geometry.taps(), channels = static_cast<size_t>(conv.geometry.out_channels);
+    by_taps.resize(taps * channels);
+    for (size_t c = 0; c < channels; ++c) {
+      for (size_t t = 0; t < taps; ++t) by_taps[t * channels + c] = weights[c * taps + t];
+    }
+    weights = by_taps.data();
+  }
+  auto kernel = std::make_unique<DepthwiseConvKernel<DepthwiseType, kHybrid>>(conv.geometry, std::move(conv.spec), weights, symmetric);
+  Prepared prepared;
+  prepared.workspace = kernel->workspace();
+  prepared.choice = kernel->choice();
+  prepared.kernel = std::move(kernel);
+  return prepared;
+}
+
+}  // namespace
+
+Result<Prepared> prepare_depthwise_rows(const OpContext& context, ConvCase& conv, bool symmetric) {
+  const ConvGeometry& g = conv.geometry;
+  const auto elements = checked_count(Shape{g.in[0], g.in[1], g.in[2], g.out_channels});
+  if (!elements || *elements > INT32_MAX) {
+    return context.fail(ErrorCode::kUnsupported, "an image of {} with {} output channels has more than 2^31 elements",
+                        shape_text(context.inputs[0].shape), g.out_channels);
+  }
+  std::vector<int8_t> storage;
+  FB_ASSIGN(const void* data, weight_data(context, context.inputs[1], storage));
+  switch (conv.spec.scheme) {
+    case Scheme::kFloat: return make_depthwise<DepthwiseF32Kernel>(context, conv, data, false);
+    case Scheme::kInt8:
+    case Scheme::kUInt8: return make_depthwise<DepthwiseS8Kernel>(context, conv, data, false);
+    case Scheme::kInt16: return make_depthwise<DepthwiseS16S8Kernel>(context, conv, data, false);
+    case Scheme::kHybrid: return make_depthwise<DepthwiseS8Kernel, true>(context, conv, data, symmetric);
+  }
+  return unsupported_types(context);
+}
+
+Result<Prepared> prepare_depthwise(const OpContext& context) {
+  FB_ASSIGN(const ConvGeometry geometry, conv_geometry(context));
+  FB_ASSIGN(ConvCase conv, conv_case(context, geometry, 3));
+  // With one input channel every output channel sees the same pixels: an ordinary product.
+  if (geometry.in_channels == 1) return prepare_gemm_conv(context, geometry, std::move(conv.spec));
+  return prepare_depthwise_rows(context, conv, false);
+}
+
+}  // namespace fewbits::ops

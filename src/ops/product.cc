@@ -1,0 +1,227 @@
+// What the operators that multiply by weights share.
+#include "ops/product.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "schema/tflite.h"
+
+namespace fewbits::ops {
+namespace {
+
+bool is_narrow_integer(DType type) noexcept {
+  return type == DType::kInt8 || type == DType::kInt4 || type == DType::kInt2;
+}
+
+// One scale a channel, whatever the tensor has.
+Result<std::vector<float>> weight_scales(const OpContext& context, const ProductOperands& operands) {
+  const TensorInfo& weights = operands.weights;
+  const QuantParams& quant = *weights.quant;
+  const auto channels = static_cast<size_t>(operands.channels);
+  if (quant.details != nullptr) {
+    return context.fail(ErrorCode::kUnsupported, "the weights '{}' are not quantized by the affine rule", weights.value->name);
+  }
+  const size_t count = quant.scale.size();
+  if (count != 1 && count != channels) {
+    return context.fail(ErrorCode::kInvalidModel, "the weights '{}' have {} scales for {} output channels", weights.value->name,
+                        count, channels);
+  }
+  if (count > 1 && quant.axis != operands.axis) {
+    return context.fail(ErrorCode::kInvalidModel, "the scales of the weights '{}' lie along dimension {}, not {}",
+                        weights.value->name, quant.axis, operands.axis);
+  }
+  for (float scale : quant.scale) {
+    if (!(scale >= 0) || !std::isfinite(scale)) {
+      return context.fail(ErrorCode::kInvalidModel, "the weights '{}' have the scale {}", weights.value->name, scale);
+    }
+  }
+  const bool any_zero_point = std::any_of(quant.zero_point.begin(), quant.zero_point.end(), [](int64_t z) { return z != 0; });
+  const bool allowed = weights.dtype == DType::kUInt8 ||
+                       (count == 1 && operands.weights_may_be_asymmetric && operands.input.dtype == DType::kInt8);
+  if (any_zero_point && !allowed) {
+    return context.fail(ErrorCode::kUnsupported, "the weights '{}' must have the zero point 0", weights.value->name);
+  }
+  return count == channels ? quant.scale : std::vector<float>(channels, count == 0 ? 0.0f : quant.scale[0]);
+}
+
+Status check_bias(const OpContext& context, const ProductOperands& operands, ProductSpec& spec) {
+  if (operands.bias == nullptr) return {};
+  const TensorInfo& bias = *operands.bias;
+  if (bias.count() != static_cast<size_t>(operands.channels)) {
+    return context.fail(ErrorCode::kInvalidModel, "the bias '{}' has the shape {}, not one element for each of {} channels",
+                        bias.value->name, shape_text(bias.shape), operands.channels);
+  }
+  spec.has_bias = true;
+  switch (spec.scheme) {
+    case Scheme::kFloat:
+    case Scheme::kHybrid: return require_type(context, bias, "the bias", {DType::kFloat32});
+    case Scheme::kInt8:
+    case Scheme::kUInt8: return require_type(context, bias, "the bias", {DType::kInt32});
+    case Scheme::kInt16: break;
+  }
+  spec.narrow_bias = bias.dtype == DType::kInt32;
+  return require_type(context, bias, "the bias", {DType::kInt64, DType::kInt32});
+}
+
+// Scales to multipliers: s_in * s_w / s_out, rounded once.
+Status fill_multipliers(const OpContext& context, const ProductOperands& operands, ProductSpec& spec) {
+  const double in = operands.input.scale(), out = operands.output.scale();
+  for (float& scale : spec.scales) {
+    const double real = in * static_cast<double>(scale) / out;
+    // The 16-bit multipliers of int16 outputs end at 2^7.
+    if (!(real < (spec.scheme == Scheme::kInt16 ? 128.0 : 1e9))) {
+      return context.fail(ErrorCode::kUnsupported, "the scales {} (input), {} (weights) and {} (output) are too far apart", in, scale,
+                          out);
+    }
+    if (spec.scheme == Scheme::kInt16) spec.fixed.push_back(quantize_multiplier(real));
+    scale = static_cast<float>(real);
+  }
+  return {};
+}
+
+Status fill_integers(const OpContext& context, const ProductOperands& operands, ProductSpec& spec) {
+  FB_TRY(require_per_tensor(context, operands.input, "the input"));
+  FB_TRY(require_per_tensor(context, operands.output, "the output"));
+  FB_ASSIGN(spec.limits, activation_range_quantized(context, operands.activation, operands.output));
+  spec.in_zero_point = operands.input.zero_point();
+  spec.out_zero_point = operands.output.zero_point();
+  if (spec.scheme == Scheme::kUInt8 || spec.weight_zero_point != 0) {
+    FB_TRY(require_per_tensor(context, operands.weights, "the weights"));
+  }
+  if (spec.scheme == Scheme::kUInt8) {
+    spec.flip = 0x80;
+    spec.in_zero_point -= 128;
+    spec.weight_zero_point -= 128;
+    spec.out_zero_point -= 128;
+    spec.limits = {spec.limits.lo - 128, spec.limits.hi - 128};
+  }
+  return fill_multipliers(context, operands, spec);
+}
+
+}  // namespace
+
+Result<Scheme> product_scheme(const OpContext& context, const TensorInfo& input, const TensorInfo& weights,
+                              const TensorInfo& output) {
+  if (input.dtype == output.dtype) {
+    switch (input.dtype) {
+      case DType::kFloat32:
+        if (weights.dtype == DType::kFloat32) return Scheme::kFloat;
+        if (is_narrow_integer(weights.dtype)) return Scheme::kHybrid;
+        break;
+      case DType::kInt8:
+        if (is_narrow_integer(weights.dtype)) return Scheme::kInt8;
+        break;
+      case DType::kUInt8:
+        if (weights.dtype == DType::kUInt8) return Scheme::kUInt8;
+        break;
+      case DType::kInt16:
+        if (is_narrow_integer(weights.dtype)) return Scheme::kInt16;
+        break;
+      default: break;
+    }
+  }
+  return unsupported_types(context);
+}
+
+Result<ProductSpec> product_spec(const OpContext& context, const ProductOperands& operands) {
+  ProductSpec spec;
+  FB_ASSIGN(spec.scheme, product_scheme(context, operands.input, operands.weights, operands.output));
+  FB_TRY(check_bias(context, operands, spec));
+  if (spec.scheme == Scheme::kFloat || spec.scheme == Scheme::kHybrid) {
+    FB_ASSIGN(spec.float_limits, activation_range(context, operands.activation));
+  }
+  if (spec.scheme == Scheme::kFloat) return spec;
+  FB_ASSIGN(spec.scales, weight_scales(context, operands));
+  spec.weight_zero_point = operands.weights.zero_point();
+  if (spec.scheme != Scheme::kHybrid) FB_TRY(fill_integers(context, operands, spec));
+  return spec;
+}
+
+void fill_args(const ProductSpec& spec, GemmF32Args& args) noexcept {
+  args.lo = spec.float_limits.lo;
+  args.hi = spec.float_limits.hi;
+}
+
+void fill_args(const ProductSpec& spec, DepthwiseF32Args& args) noexcept {
+  args.lo = spec.float_limits.lo;
+  args.hi = spec.float_limits.hi;
+}
+
+namespace {
+// The fields that GemmS8Args and DepthwiseS8Args share.
+template <class Args>
+void fill_bytes(const ProductSpec& spec, Args& args) noexcept {
+  args.out_flip = spec.flip;
+  args.out_zero_point = spec.out_zero_point;
+  args.lo = spec.limits.lo;
+  args.hi = spec.limits.hi;
+  args.multiplier = spec.scales.data();
+  if (spec.scheme != Scheme::kHybrid) return;
+  args.output = GemmS8Output::kFloat;
+  args.channel_scale = spec.scales.data();
+  args.float_lo = spec.float_limits.lo;
+  args.float_hi = spec.float_limits.hi;
+}
+template <class Args>
+void fill_shorts(const ProductSpec& spec, Args& args) noexcept {
+  args.multiplier = spec.fixed.data();
+  args.int32_accumulator = spec.narrow_bias;
+  args.out_zero_point = spec.out_zero_point;
+  args.lo = spec.limits.lo;
+  args.hi = spec.limits.hi;
+}
+}  // namespace
+
+void fill_args(const ProductSpec& spec, GemmS8Args& args) noexcept {
+  fill_bytes(spec, args);
+  args.a_flip = spec.flip;
+  args.a_zero_point = spec.in_zero_point;
+  args.w_zero_point = spec.weight_zero_point;
+}
+
+void fill_args(const ProductSpec& spec, DepthwiseS8Args& args) noexcept {
+  fill_bytes(spec, args);
+  args.in_flip = spec.flip;
+  args.in_zero_point = spec.in_zero_point;
+}
+
+void fill_args(const ProductSpec& spec, GemmS16S8Args& args) noexcept {
+  fill_shorts(spec, args);
+  args.a_zero_point = spec.in_zero_point;
+}
+
+void fill_args(const ProductSpec& spec, DepthwiseS16S8Args& args) noexcept {
+  fill_shorts(spec, args);
+  args.in_zero_point = spec.in_zero_point;
+}
+
+Result<const void*> weight_data(const OpContext& context, const TensorInfo& weights, std::vector<int8_t>& storage) {
+  const size_t bits = dtype_bits(weights.dtype);
+  if (!weights.is_const) {
+    if (bits >= 8) return nullptr;
+    return context.fail(ErrorCode::kUnsupported, "{} weights ('{}') must be constant", dtype_name(weights.dtype),
+                        weights.value->name);
+  }
+  if (bits >= 8) return weights.data;
+  storage.resize(weights.count());
+  const size_t per_byte = 8 / bits;
+  const auto* packed = weights.as<uint8_t>();
+  for (size_t i = 0; i < storage.size(); ++i) {
+    const auto up = static_cast<int8_t>(static_cast<uint8_t>(packed[i / per_byte] << (8 - bits - i % per_byte * bits)));
+    storage[i] = static_cast<int8_t>(up >> (8 - bits));
+  }
+  return storage.data();
+}
+
+size_t bias_space(const ProductSpec& spec, size_t channels) noexcept {
+  return spec.narrow_bias ? channels * sizeof(int64_t) : 0;
+}
+
+const void* widen_bias(const ProductSpec& spec, const void* bias, size_t channels, void* space) noexcept {
+  if (!spec.narrow_bias || bias == nullptr) return bias;
+  std::copy_n(static_cast<const int32_t*>(bias), channels, static_cast<int64_t*>(space));
+  return space;
+}
+
+}  // namespace fewbits::ops
