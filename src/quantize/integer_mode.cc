@@ -3,6 +3,7 @@
 #include <map>
 #include <tuple>
 
+#include "quantize/algorithms/lstm.h"
 #include "quantize/integer_plan.h"
 #include "quantize/internal.h"
 #include "quantize/params.h"
@@ -61,6 +62,13 @@ class GraphRewriter {
   Status rewrite(NodeId id) {
     const QuantRule& rule = find_op(graph().node(id))->quant;
     const std::vector<ValueId> inputs = graph().node(id).inputs;
+    if (rule.custom != nullptr) {
+      FB_ASSIGN(const ValueId input, activation(id, 0, inputs[0]));
+      FB_ASSIGN(const ValueId output, twin(graph().node(id).outputs[0]));
+      rewrite_lstm(graph(), id, input, output);
+      update_version(model_, graph_index_, id);
+      return {};
+    }
     // Weights before biases: a bias has the scale of its weights.
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!is_float(inputs[i])) continue;

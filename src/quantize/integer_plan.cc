@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "quantize/algorithms/lstm.h"
 #include "quantize/internal.h"
 #include "quantize/params.h"
 #include "quantize/select.h"
@@ -72,11 +73,21 @@ void IntegerPlan::why_float(NodeId id, const OpDef* def, Decision& decision) con
   }
   const NodeView view(model_, graph_, id);
   if (def->quant.decline != nullptr) decision.reason = def->quant.decline(view.context(), activation());
-  if (decision.reason.empty() && def->quant.custom != nullptr) {
-    decision.reason = "its integer form needs the ranges of its gates, which calibration does not collect";
-    decision.help = "mode weights quantizes its weights";
+  if (!decision.reason.empty()) return;
+  if (def->quant.custom != nullptr) {
+    decision.reason = custom_problem(node, *def, view.context());
+    if (!decision.reason.empty()) decision.help = "mode weights quantizes its weights";
+  } else {
+    decision.reason = operand_problem(node, *def, decision.help);
   }
-  if (decision.reason.empty()) decision.reason = operand_problem(node, *def, decision.help);
+}
+
+std::string IntegerPlan::custom_problem(const Node& node, const OpDef& def, const OpContext& context) const {
+  if (std::string_view(def.quant.custom) != "lstm" || activation() != DType::kInt8) {
+    return "its integer form needs ranges from inside the operator, which calibration does not see";
+  }
+  if (!seen(node.inputs[0]) || !seen(node.outputs[0])) return "its input or output was never seen in calibration";
+  return lstm_problem(context);
 }
 
 std::string IntegerPlan::operand_problem(const Node& node, const OpDef& def, std::string& help) const {

@@ -39,6 +39,7 @@ class IntegerPlan {
   bool is_float(ValueId id) const { return id != kNoValue && graph().value(id).dtype == DType::kFloat32; }
   bool is_activation(ValueId id) const { return is_float(id) && !graph().value(id).is_const; }
   void why_float(NodeId id, const OpDef* def, Decision& decision) const;
+  std::string custom_problem(const Node& node, const OpDef& def, const OpContext& context) const;
   std::string operand_problem(const Node& node, const OpDef& def, std::string& help) const;
   bool seen(ValueId id) const;
   void leave_islands();
