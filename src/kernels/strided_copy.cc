@@ -31,23 +31,35 @@ void copy_row(const char* src, int64_t src_stride, char* dst, int64_t dst_stride
   for (int64_t i = 0; i < count; ++i) std::memcpy(dst + i * dst_stride, src + i * src_stride, kBytes);
 }
 
-void copy_long_row(const char* src, int64_t src_stride, char* dst, int64_t dst_stride, int64_t count, size_t unit) noexcept {
+void copy_long_row(const char* src, int64_t src_stride, char* dst, int64_t dst_stride, int64_t count,
+                   size_t unit) noexcept {
   for (int64_t i = 0; i < count; ++i) std::memcpy(dst + i * dst_stride, src + i * src_stride, unit);
 }
 
 void copy_row(const char* src, int64_t src_stride, char* dst, int64_t dst_stride, int64_t count, size_t unit) noexcept {
   switch (unit) {
-    case 1: return copy_row<1>(src, src_stride, dst, dst_stride, count);
-    case 2: return copy_row<2>(src, src_stride, dst, dst_stride, count);
-    case 3: return copy_row<3>(src, src_stride, dst, dst_stride, count);
-    case 4: return copy_row<4>(src, src_stride, dst, dst_stride, count);
-    case 6: return copy_row<6>(src, src_stride, dst, dst_stride, count);
-    case 8: return copy_row<8>(src, src_stride, dst, dst_stride, count);
-    case 12: return copy_row<12>(src, src_stride, dst, dst_stride, count);
-    case 16: return copy_row<16>(src, src_stride, dst, dst_stride, count);
-    case 32: return copy_row<32>(src, src_stride, dst, dst_stride, count);
-    case 64: return copy_row<64>(src, src_stride, dst, dst_stride, count);
-    default: return copy_long_row(src, src_stride, dst, dst_stride, count, unit);
+    case 1:
+      return copy_row<1>(src, src_stride, dst, dst_stride, count);
+    case 2:
+      return copy_row<2>(src, src_stride, dst, dst_stride, count);
+    case 3:
+      return copy_row<3>(src, src_stride, dst, dst_stride, count);
+    case 4:
+      return copy_row<4>(src, src_stride, dst, dst_stride, count);
+    case 6:
+      return copy_row<6>(src, src_stride, dst, dst_stride, count);
+    case 8:
+      return copy_row<8>(src, src_stride, dst, dst_stride, count);
+    case 12:
+      return copy_row<12>(src, src_stride, dst, dst_stride, count);
+    case 16:
+      return copy_row<16>(src, src_stride, dst, dst_stride, count);
+    case 32:
+      return copy_row<32>(src, src_stride, dst, dst_stride, count);
+    case 64:
+      return copy_row<64>(src, src_stride, dst, dst_stride, count);
+    default:
+      return copy_long_row(src, src_stride, dst, dst_stride, count, unit);
   }
 }
 
@@ -92,11 +104,16 @@ void transpose(const Matrix& m) noexcept {
 
 void transpose(const Matrix& m, size_t unit) noexcept {
   switch (unit) {
-    case 1: return transpose<1>(m);
-    case 2: return transpose<2>(m);
-    case 4: return transpose<4>(m);
-    case 8: return transpose<8>(m);
-    default: return transpose<16>(m);
+    case 1:
+      return transpose<1>(m);
+    case 2:
+      return transpose<2>(m);
+    case 4:
+      return transpose<4>(m);
+    case 8:
+      return transpose<8>(m);
+    default:
+      return transpose<16>(m);
   }
 }
 
@@ -106,6 +123,10 @@ bool transposable(size_t unit) noexcept { return unit == 1 || unit == 2 || unit 
 
 StridedCopy::StridedCopy(std::span<const CopyDim> dims, size_t element, int64_t src_offset, int64_t dst_offset) noexcept
     : unit_(element), src_offset_(src_offset), dst_offset_(dst_offset) {
+  for (const CopyDim& dim : dims) {
+    if (dim.size <= 0) unit_ = 0;  // and the strides of an empty box may be anything
+  }
+  if (unit_ == 0) return;
   merge(dims);
   order_loops();
 }
@@ -114,8 +135,7 @@ StridedCopy::StridedCopy(size_t bytes) noexcept : unit_(bytes) {}
 
 void StridedCopy::merge(std::span<const CopyDim> dims) noexcept {
   for (const CopyDim& dim : dims) {
-    if (dim.size <= 0) unit_ = 0;
-    if (dim.size <= 1) continue;
+    if (dim.size == 1) continue;
     if (rank_ > 0) {
       CopyDim& outer = dims_[static_cast<size_t>(rank_ - 1)];
       if (outer.src == dim.src * dim.size && outer.dst == dim.dst * dim.size) {
@@ -126,14 +146,14 @@ void StridedCopy::merge(std::span<const CopyDim> dims) noexcept {
     dims_[static_cast<size_t>(rank_++)] = dim;
   }
   const auto unit = static_cast<int64_t>(unit_);
-  if (unit > 0 && rank_ > 0 && dims_[static_cast<size_t>(rank_ - 1)].src == unit &&
+  if (rank_ > 0 && dims_[static_cast<size_t>(rank_ - 1)].src == unit &&
       dims_[static_cast<size_t>(rank_ - 1)].dst == unit) {
     unit_ *= static_cast<size_t>(dims_[static_cast<size_t>(--rank_)].size);
   }
 }
 
-// Moves the dimension that is contiguous in the source next to the one that is contiguous in the destination. Where there is
-// none, a short innermost loop changes places with the one around it.
+// Moves the dimension that is contiguous in the source next to the one that is contiguous in the destination. Where
+// there is none, a short innermost loop changes places with the one around it.
 void StridedCopy::order_loops() noexcept {
   if (rank_ < 2) return;
   const auto unit = static_cast<int64_t>(unit_);
@@ -202,16 +222,17 @@ void StridedCopy::run(const void* src_data, void* dst_data, const ThreadPool* po
   if (outer == 0) {  // one row or one matrix: split that
     const CopyDim split = dims_[0];
     const size_t bytes = transpose_ ? row_bytes : unit_;
-    parallel_for(pool, static_cast<size_t>(split.size), (kGrainBytes - 1) / bytes + 1, [&](size_t begin, size_t end) noexcept {
-      const char* from = src + src_offset_ + static_cast<int64_t>(begin) * split.src;
-      char* to = dst + dst_offset_ + static_cast<int64_t>(begin) * split.dst;
-      const auto count = static_cast<int64_t>(end - begin);
-      if (transpose_) {
-        transpose({from, to, inner.size, count, inner.src, split.dst}, unit_);
-      } else {
-        copy_row(from, split.src, to, split.dst, count, unit_);
-      }
-    });
+    parallel_for(pool, static_cast<size_t>(split.size), (kGrainBytes - 1) / bytes + 1,
+                 [&](size_t begin, size_t end) noexcept {
+                   const char* from = src + src_offset_ + static_cast<int64_t>(begin) * split.src;
+                   char* to = dst + dst_offset_ + static_cast<int64_t>(begin) * split.dst;
+                   const auto count = static_cast<int64_t>(end - begin);
+                   if (transpose_) {
+                     transpose({from, to, inner.size, count, inner.src, split.dst}, unit_);
+                   } else {
+                     copy_row(from, split.src, to, split.dst, count, unit_);
+                   }
+                 });
     return;
   }
   const size_t bytes = transpose_ ? row_bytes * static_cast<size_t>(dims_[static_cast<size_t>(outer)].size) : row_bytes;

@@ -10,25 +10,26 @@
 
 namespace fewbits {
 
-// One dimension of a box: how many steps, and the bytes from one to the next on both sides. A source stride of 0 repeats,
-// a negative one reverses.
+// One dimension of a box: how many steps, and the bytes from one to the next on both sides. A source stride of 0
+// repeats, a negative one reverses.
 struct CopyDim {
   int64_t size = 0;
   int64_t src = 0;
   int64_t dst = 0;
 };
 
-// dst[dst_offset + sum(i * dim.dst)] = src[src_offset + sum(i * dim.src)] for every index i of the box, in units of `element`
-// bytes. Built from the dimensions that an operator thinks in; neighbours that form one run are merged, so that a copy costs
-// what the longest contiguous runs allow. A value type without allocations: it can be made while a model runs.
+// dst[dst_offset + sum(i * dim.dst)] = src[src_offset + sum(i * dim.src)] for every index i of the box, in units of
+// `element` bytes. Built from the dimensions that an operator thinks in; neighbours that form one run are merged, so
+// that a copy costs what the longest contiguous runs allow. A value type without allocations: it can be made while a
+// model runs.
 class StridedCopy {
  public:
   static constexpr int kMaxRank = 16;
 
   // Copies nothing.
   StridedCopy() = default;
-  // dims: outermost first, at most kMaxRank of them; the destination's order makes the best copies. Both sides must be within
-  // their buffers for every index and must not overlap.
+  // dims: outermost first, at most kMaxRank of them; the destination's order makes the best copies. Both sides must be
+  // within their buffers for every index and must not overlap.
   StridedCopy(std::span<const CopyDim> dims, size_t element, int64_t src_offset = 0, int64_t dst_offset = 0) noexcept;
   // `bytes` bytes in a row.
   explicit StridedCopy(size_t bytes) noexcept;

@@ -15,7 +15,7 @@ struct Extent {
   int64_t first = 0, last = 0;  // the least and the greatest offset that a side reaches
 };
 
-Extent extent(const std::vector<CopyDim>& dims, int64_t CopyDim::* stride) {
+Extent extent(const std::vector<CopyDim>& dims, int64_t CopyDim::*stride) {
   Extent e;
   for (const CopyDim& dim : dims) (dim.*stride < 0 ? e.first : e.last) += (dim.size - 1) * (dim.*stride);
   return e;
@@ -85,7 +85,8 @@ TEST(StridedCopy, RepeatsAndReversals) {
   for (const int64_t element : {1, 2, 4, 8, 16}) {
     expect_same({{100, 0, element}}, static_cast<size_t>(element));
     expect_same({{3, 0, 8 * element}, {8, element, element}}, static_cast<size_t>(element));
-    expect_same({{3, 8 * element, 40 * element}, {5, 0, 8 * element}, {8, element, element}}, static_cast<size_t>(element));
+    expect_same({{3, 8 * element, 40 * element}, {5, 0, 8 * element}, {8, element, element}},
+                static_cast<size_t>(element));
     expect_same({{33, -element, element}}, static_cast<size_t>(element));
     expect_same({{6, -5 * element, 5 * element}, {5, -element, element}}, static_cast<size_t>(element));
     expect_same({{6, 5 * element, 15 * element}, {5, element, 3 * element}}, static_cast<size_t>(element));
