@@ -14,9 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 # Types by their numpy-like names. Types of fewer than 8 bits are passed as int8 arrays and packed when written.
-TENSOR_TYPES = {
-    name.lower(): code for name, code in vars(schema.TensorType).items() if not name.startswith("_")
-}
+TENSOR_TYPES = {name.lower(): code for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
 PACKED_BITS = {"int4": 4, "int2": 2}
 
 
@@ -99,7 +97,7 @@ def pack_strings(strings):
     return np.frombuffer(header.tobytes() + b"".join(items), np.uint8)
 
 
-def opt(name, **fields):
+def opt(name, /, **fields):
     """Builtin options by the table's name without "Options": opt("Add", fusedActivationFunction=1)."""
     table = name if hasattr(schema, name + "T") else name + "Options"
     options = getattr(schema, table + "T")()

@@ -10,9 +10,16 @@ from builder import Model, T
 
 FLOAT = {"kind": "float", "rel_range": 1e-5}
 EXACT = {"kind": "int", "max_diff": 0, "why": "LiteRT's reference formula is followed exactly"}
-PRODUCT = {"kind": "int", "max_diff": 1, "why": "products requantize with a float32 multiplier, LiteRT with fixed point"}
-FIXED_POINT = {"kind": "int", "max_diff": 1, "why": "LiteRT's reference (fixed point) and optimized (table or float) "
-                                                   "kernels differ by one unit here"}
+PRODUCT = {
+    "kind": "int",
+    "max_diff": 1,
+    "why": "products requantize with a float32 multiplier, LiteRT with fixed point",
+}
+FIXED_POINT = {
+    "kind": "int",
+    "max_diff": 1,
+    "why": "LiteRT's reference (fixed point) and optimized (table or float) " "kernels differ by one unit here",
+}
 
 
 @dataclasses.dataclass
@@ -43,12 +50,33 @@ def default_tolerance(outputs):
     return FLOAT if any(t.type in ("float32", "float16", "float64", "complex64") for t in outputs) else EXACT
 
 
-def single_op(op, dtype, parts, inputs, outputs, options=None, version=1, tolerance=None, runs=None, resize=None,
-              dynamic=False, intermediates=(), custom=b""):
+def single_op(
+    op,
+    dtype,
+    parts,
+    inputs,
+    outputs,
+    options=None,
+    version=1,
+    tolerance=None,
+    runs=None,
+    resize=None,
+    dynamic=False,
+    intermediates=(),
+    custom=b"",
+):
     """A case of one operator. `parts` name it; `runs` overrides the values held by the input specs."""
     model = Model()
     indices = model.main.op(op, inputs, outputs, options, version, intermediates, custom)
     model.main.outputs(indices)
     fed = [np.asarray(t.value) for t in inputs if isinstance(t, T) and t.value is not None]
-    return Case(case_name(op, dtype, *parts), op, dtype, model, runs or [fed], tolerance or default_tolerance(outputs),
-                resize or {}, dynamic or bool(resize))
+    return Case(
+        case_name(op, dtype, *parts),
+        op,
+        dtype,
+        model,
+        runs or [fed],
+        tolerance or default_tolerance(outputs),
+        resize or {},
+        dynamic or bool(resize),
+    )

@@ -4,7 +4,17 @@
     generate.py OUT_DIR [--family F ...] [--list]
 
 writes OUT_DIR/<family>/<case>.tflite, <case>.npz (in0, in1, .., out0, ..; run k > 0 of a stateful case as in0_runk),
-OUT_DIR/manifest.json (one entry per case) and OUT_DIR/coverage.json (operator x type -> cases).
+OUT_DIR/manifest.json (one entry per case, below) and OUT_DIR/coverage.json (operator x type -> cases).
+
+    family, name    the files' folder and stem
+    op, dtype       the operator under test and its types; hybrid: float activations, int8 weights (per axis, or
+                    _per_tensor); int8_int4: int8 activations, int4 weights; _plain: integers without quantization
+    kernels         "reference", or "builtin" where LiteRT has no reference kernel (of that version)
+    resize          {model input: shape}: set these before allocating; the file leaves those dimensions unknown
+    runs            how often the model is fed in one session (default 1); variables keep their state between the runs
+    tolerance       {"kind": "int", "max_diff": n}: elements differ by at most n;
+                    {"kind": "float", "rel_range": r}: float elements differ by at most r * (max - min of the expected
+                    output, 0 included), NaN matches NaN, infinities are equal; outputs of other types are equal
 
 Every expected value comes from LiteRT. A model that LiteRT does not prepare or run is dropped, counted and reported;
 the exit status is 1 if an operator lost all its cases of a type that expectations.py does not list as rejected, or if
@@ -75,7 +85,7 @@ class Writer:
         self.attempted = collections.Counter()
         self.dropped = collections.defaultdict(collections.Counter)
         self.dull = []
-        self.optimized = set()  # operators that LiteRT has no reference kernel for
+        self.optimized = set()  # (operator, type) that LiteRT has no reference kernel for, in that version
         self._digests = set()
         self._names = set()
 
@@ -97,8 +107,14 @@ class Writer:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{case.name}.tflite").write_bytes(model)
         np.savez(folder / f"{case.name}.npz", **arrays(case, outputs))
-        entry = {"family": family, "name": case.name, "op": case.op, "dtype": case.dtype, "tolerance": case.tolerance,
-                 "kernels": kernels}
+        entry = {
+            "family": family,
+            "name": case.name,
+            "op": case.op,
+            "dtype": case.dtype,
+            "tolerance": case.tolerance,
+            "kernels": kernels,
+        }
         if case.resize:
             entry["resize"] = {str(i): list(shape) for i, shape in case.resize.items()}
         if len(case.runs) > 1:
@@ -106,7 +122,7 @@ class Writer:
         self.manifest.append(entry)
         self.coverage[case.op, case.dtype] += 1
         if kernels == BUILTIN:
-            self.optimized.add(case.op)
+            self.optimized.add((case.op, case.dtype))
         if all(a.size > 8 and np.all(np.ravel(a)[0] == a) for a in outputs[0]):
             self.dull.append(f"{family}/{case.name}")
 
@@ -126,7 +142,9 @@ def generate(out_dir, wanted):
                     writer.dropped[case.op, case.dtype][str(reason)] += 1
                     continue
                 writer.write(family, case, model, outputs, kernels)
-            print(f"{family:24} {len(writer.manifest) - before:5} cases {time.monotonic() - started:6.1f} s", flush=True)
+            print(
+                f"{family:24} {len(writer.manifest) - before:5} cases {time.monotonic() - started:6.1f} s", flush=True
+            )
     return writer
 
 
@@ -163,7 +181,9 @@ def print_dropped(writer):
         for reason, count in reasons.most_common(3):
             print(f"      {count} x {reason[:150]}")
     if writer.optimized:
-        print(f"\nNo reference kernel, LiteRT's optimized one answered: {', '.join(sorted(writer.optimized))}")
+        print(
+            f"\nNo reference kernel, LiteRT's optimized one answered: {', '.join(f'{op} {t}' for op, t in sorted(writer.optimized))}"
+        )
     if writer.dull:
         print(f"\n{len(writer.dull)} cases have a constant output, such as {', '.join(writer.dull[:12])}")
 

@@ -34,7 +34,8 @@ def _run(interpreter_module, model, runs, resize, kernels):
     resolvers = interpreter_module.OpResolverType
     resolver = resolvers.BUILTIN_REF if kernels == REFERENCE else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = interpreter_module.Interpreter(
-        model_content=model, num_threads=1, experimental_op_resolver_type=resolver)
+        model_content=model, num_threads=1, experimental_op_resolver_type=resolver
+    )
     inputs = [d["index"] for d in interpreter.get_input_details()]
     for position, shape in resize.items():
         interpreter.resize_tensor_input(inputs[position], shape)
@@ -104,7 +105,9 @@ def same(first, second):
     """Whether two results are equal bit by bit."""
     return all(
         a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-        for run_a, run_b in zip(first, second, strict=True) for a, b in zip(run_a, run_b, strict=True))
+        for run_a, run_b in zip(first, second, strict=True)
+        for a, b in zip(run_a, run_b, strict=True)
+    )
 
 
 class Oracle:
@@ -117,6 +120,10 @@ class Oracle:
     def __exit__(self, *unused):
         for worker in self._workers:
             worker.stop()
+
+    def restart(self):
+        self.__exit__()
+        self.__enter__()
 
     def first(self, model, runs, resize):
         """(outputs per run, kernels): the reference kernels, or where they lack the operator the optimized ones."""
@@ -131,5 +138,6 @@ class Oracle:
         """Runs again over differently filled memory and returns the outputs; Rejected if they differ."""
         again = self._workers[1].run(model, runs, resize, kernels)
         if not same(expected, again):
+            self.restart()  # what strays when it reads may also write
             raise Rejected("LiteRT's answer depends on uninitialised memory")
         return again

@@ -27,7 +27,8 @@ class Scheme:
 
 
 SCHEMES = {
-    s.name: s for s in (
+    s.name: s
+    for s in (
         Scheme("float32", "float32", "float32", "float32"),
         Scheme("int8", "int8", "int8", "int32", per_axis=True),
         Scheme("int8_per_tensor", "int8", "int8", "int32"),
@@ -52,7 +53,11 @@ def weight(rng, scheme, shape, axis):
         return T("uint8", shape, q, const=integers(rng, shape, "uint8", 1))
     limit = WEIGHT_LIMIT[scheme.weight]
     base = rng.uniform(0.2, 2.0) / limit
-    q = Q(np.float32(base) * rng.uniform(0.3, 1.7, shape[axis]).astype(np.float32), 0, axis) if scheme.per_axis else Q(base)
+    q = (
+        Q(np.float32(base) * rng.uniform(0.3, 1.7, shape[axis]).astype(np.float32), 0, axis)
+        if scheme.per_axis
+        else Q(base)
+    )
     return T(scheme.weight, shape, q, const=integers(rng, shape, "int8", -limit, limit))
 
 
@@ -62,7 +67,7 @@ def spread_of(x):
     if x.q is None:
         return float(np.sqrt(np.mean(data**2)) + 1e-6)
     zero = np.float64(x.q.zero_points[0])
-    return float(np.sqrt(np.mean((data - zero)**2)) * np.mean(x.q.scales) + 1e-6)
+    return float(np.sqrt(np.mean((data - zero) ** 2)) * np.mean(x.q.scales) + 1e-6)
 
 
 def bias(rng, scheme, x, w, count, depth, spread=None):
@@ -72,7 +77,7 @@ def bias(rng, scheme, x, w, count, depth, spread=None):
     if scheme.bias == "float32":
         return const(real.astype(np.float32))
     scales = np.float32(x.q.scales[0]) * w.q.scales
-    values = np.clip(np.round(real / scales), -2**30, 2**30).astype(scheme.bias)
+    values = np.clip(np.round(real / scales), -(2**30), 2**30).astype(scheme.bias)
     return T(scheme.bias, (count,), Q(scales if w.q.scales.size > 1 else scales[0]), const=values)
 
 

@@ -64,3 +64,20 @@ def copies(rng, dtype, shape):
 
 def shape_name(shape):
     return "x".join(map(str, shape)) or "scalar"
+
+
+def real_values(x):
+    """The real values of a quantized tensor's data."""
+    return (np.asarray(x.value, np.float64) - x.q.zero_points[0]) * x.q.scales[0]
+
+
+def fitting_q(rng, dtype, results):
+    """Output parameters whose range about covers real results: now and then one of them saturates."""
+    results = np.ravel(results)[np.isfinite(np.ravel(results))]
+    low, high = (min(results.min(), 0.0), max(results.max(), 1e-3)) if results.size else (0.0, 1.0)
+    low, high = low * rng.uniform(0.7, 1.1), high * rng.uniform(0.7, 1.1)
+    qlow, qhigh = RANGES[dtype]
+    if dtype == "int16":
+        return Q(float(np.float32(max(-low, high) / 32767)), 0)
+    scale = float(np.float32((high - low) / (qhigh - qlow)))
+    return Q(scale, int(np.clip(round(qlow - low / scale), qlow, qhigh)))

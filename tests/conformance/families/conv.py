@@ -5,8 +5,18 @@ from case import rng_for, single_op
 from products import SCHEMES, activation_input, bias, output, weight
 from values import ACTIVATIONS
 
-VERSIONS = {"float32": 1, "hybrid_per_tensor": 2, "int8": 3, "int8_per_tensor": 3, "uint8": 3, "int16": 4, "hybrid": 5,
-            "int8_int4": 7, "hybrid_int4": 7, "int16_bias32": 8}
+VERSIONS = {
+    "float32": 1,
+    "hybrid_per_tensor": 2,
+    "int8": 3,
+    "int8_per_tensor": 3,
+    "uint8": 3,
+    "int16": 4,
+    "hybrid": 5,
+    "int8_int4": 7,
+    "hybrid_int4": 7,
+    "int16_bias32": 8,
+}
 TYPES = {"INT32": 2, "FLOAT32": 0, "INT64": 4}
 
 # (batch, height, width, channels), (kernel height, width), output channels
@@ -24,29 +34,62 @@ SHAPES = [
     ((1, 6, 6, 33), (3, 3), 34),
     ((1, 9, 9, 16), (1, 1), 64),
 ]
-STEPS = [((1, 1), (1, 1)), ((2, 2), (1, 1)), ((1, 2), (1, 1)), ((3, 3), (1, 1)), ((1, 1), (2, 2)), ((1, 1), (1, 3)),
-         ((2, 1), (3, 1))]
+STEPS = [
+    ((1, 1), (1, 1)),
+    ((2, 2), (1, 1)),
+    ((1, 2), (1, 1)),
+    ((3, 3), (1, 1)),
+    ((1, 1), (2, 2)),
+    ((1, 1), (1, 3)),
+    ((2, 1), (3, 1)),
+]
 
 
-def conv(scheme_name, shape, kernel, filters, stride=(1, 1), dilation=(1, 1), padding="same", activation="none",
-         groups=1, extreme=False, label=""):
+def conv(
+    scheme_name,
+    shape,
+    kernel,
+    filters,
+    stride=(1, 1),
+    dilation=(1, 1),
+    padding="same",
+    activation="none",
+    groups=1,
+    extreme=False,
+    label="",
+):
     """One CONV_2D case."""
     scheme = SCHEMES[scheme_name]
-    parts = ("x".join(map(str, shape)), f"k{kernel[0]}x{kernel[1]}x{filters}", f"s{stride[0]}x{stride[1]}",
-             f"d{dilation[0]}x{dilation[1]}", padding, activation, f"g{groups}" if groups > 1 else "",
-             "zpend" if extreme else "", label)
+    parts = (
+        "x".join(map(str, shape)),
+        f"k{kernel[0]}x{kernel[1]}x{filters}",
+        f"s{stride[0]}x{stride[1]}",
+        f"d{dilation[0]}x{dilation[1]}",
+        padding,
+        activation,
+        f"g{groups}" if groups > 1 else "",
+        "zpend" if extreme else "",
+        label,
+    )
     rng = rng_for("conv", scheme_name, parts)
     depth = kernel[0] * kernel[1] * shape[3] // groups
     x = activation_input(rng, scheme, shape, extreme)
     w = weight(rng, scheme, (filters, *kernel, shape[3] // groups), 0)
     operands = [x, w, bias(rng, scheme, x, w, filters, depth)]
-    options = opt("Conv2D", padding=["same", "valid"].index(padding), strideH=stride[0], strideW=stride[1],
-                  dilationHFactor=dilation[0], dilationWFactor=dilation[1],
-                  fusedActivationFunction=ACTIVATIONS[activation],
-                  quantizedBiasType=TYPES["INT32"] if scheme_name == "int16_bias32" else TYPES["FLOAT32"])
+    options = opt(
+        "Conv2D",
+        padding=["same", "valid"].index(padding),
+        strideH=stride[0],
+        strideW=stride[1],
+        dilationHFactor=dilation[0],
+        dilationWFactor=dilation[1],
+        fusedActivationFunction=ACTIVATIONS[activation],
+        quantizedBiasType=TYPES["INT32"] if scheme_name == "int16_bias32" else TYPES["FLOAT32"],
+    )
     version = max(VERSIONS[scheme_name], 6 if groups > 1 else 1)
-    return single_op("CONV_2D", scheme_name, parts, operands, [output(rng, scheme, x, w, depth)], options, version,
-                     scheme.tolerance)
+    return single_op(
+        "CONV_2D", scheme_name, parts, operands, [output(rng, scheme, x, w, depth)], options, version, scheme.tolerance
+    )
 
 
 def cases():

@@ -4,20 +4,49 @@ import numpy as np
 
 from builder import opt, value
 from case import rng_for, single_op
+from sparse import sparse_dense_cases
 from products import SCHEMES, activation_input, bias, output, weight
 from values import ACTIVATIONS, floats
 
-VERSIONS = {"float32": 1, "hybrid_per_tensor": 3, "int8": 4, "int8_per_tensor": 4, "uint8": 4, "int16": 7,
-            "int16_bias32": 11, "int8_int4": 10, "hybrid": 12, "hybrid_int4": 12}
+VERSIONS = {
+    "float32": 1,
+    "hybrid_per_tensor": 3,
+    "int8": 4,
+    "int8_per_tensor": 4,
+    "uint8": 4,
+    "int16": 7,
+    "int16_bias32": 11,
+    "int8_int4": 10,
+    "hybrid": 12,
+    "hybrid_int4": 12,
+}
 
 
-def dense(scheme_name, shape, units, activation="none", with_bias=True, keep=False, asymmetric=None, extreme=False,
-          absent=False, live_weights=False):
+def dense(
+    scheme_name,
+    shape,
+    units,
+    activation="none",
+    with_bias=True,
+    keep=False,
+    asymmetric=None,
+    extreme=False,
+    absent=False,
+    live_weights=False,
+):
     """One FULLY_CONNECTED case; the last dimension of `shape` is reduced."""
     scheme = SCHEMES[scheme_name]
-    parts = ("x".join(map(str, shape)), f"n{units}", activation, "" if with_bias else "nobias", "keep" if keep else "",
-             {None: "", True: "asym", False: "sym"}[asymmetric], "zpend" if extreme else "", "absent" if absent else "",
-             "live" if live_weights else "")
+    parts = (
+        "x".join(map(str, shape)),
+        f"n{units}",
+        activation,
+        "" if with_bias else "nobias",
+        "keep" if keep else "",
+        {None: "", True: "asym", False: "sym"}[asymmetric],
+        "zpend" if extreme else "",
+        "absent" if absent else "",
+        "live" if live_weights else "",
+    )
     rng = rng_for("fully_connected", scheme_name, parts)
     depth = shape[-1]
     x = activation_input(rng, scheme, shape, extreme)
@@ -29,20 +58,43 @@ def dense(scheme_name, shape, units, activation="none", with_bias=True, keep=Fal
         operands.append(None)
     if live_weights:
         w.value, w.const = w.const, None
-    options = opt("FullyConnected", fusedActivationFunction=ACTIVATIONS[activation], keepNumDims=keep,
-                  asymmetricQuantizeInputs=bool(asymmetric),
-                  quantizedBiasType=2 if scheme_name == "int16_bias32" else 0)
+    options = opt(
+        "FullyConnected",
+        fusedActivationFunction=ACTIVATIONS[activation],
+        keepNumDims=keep,
+        asymmetricQuantizeInputs=bool(asymmetric),
+        quantizedBiasType=2 if scheme_name == "int16_bias32" else 0,
+    )
     version = max(VERSIONS[scheme_name], 5 if keep else 1, 6 if not with_bias else 1, 9 if asymmetric else 1)
-    return single_op("FULLY_CONNECTED", scheme_name, parts, operands, [output(rng, scheme, x, w, depth)], options,
-                     version, scheme.tolerance)
+    return single_op(
+        "FULLY_CONNECTED",
+        scheme_name,
+        parts,
+        operands,
+        [output(rng, scheme, x, w, depth)],
+        options,
+        version,
+        scheme.tolerance,
+    )
 
 
 def cases():
     for name in VERSIONS:
         flags = (True, False) if name.startswith("hybrid") else (None,)
         for asymmetric in flags:
-            for shape, units in (((1, 1), 1), ((1, 8), 5), ((3, 17), 9), ((4, 32), 16), ((1, 128), 33), ((13, 7), 3),
-                                 ((2, 65), 64), ((1, 300), 10), ((7, 64), 100), ((32, 100), 31), ((9,), 4)):
+            for shape, units in (
+                ((1, 1), 1),
+                ((1, 8), 5),
+                ((3, 17), 9),
+                ((4, 32), 16),
+                ((1, 128), 33),
+                ((13, 7), 3),
+                ((2, 65), 64),
+                ((1, 300), 10),
+                ((7, 64), 100),
+                ((32, 100), 31),
+                ((9,), 4),
+            ):
                 yield dense(name, shape, units, asymmetric=asymmetric)
             for shape, units in (((2, 3, 12), 7), ((1, 2, 3, 10), 6), ((2, 1, 5), 4)):
                 yield dense(name, shape, units, keep=True, asymmetric=asymmetric)
@@ -60,11 +112,25 @@ def cases():
     rng = rng_for("fully_connected", "flatten")
     for shape, depth in (((2, 3, 4), 12), ((4, 6), 8), ((2, 2, 2, 2), 4)):
         w = weight(rng, SCHEMES["float32"], (5, depth), 0)
-        yield single_op("FULLY_CONNECTED", "float32", ("flatten", "x".join(map(str, shape)), f"k{depth}"),
-                        [value(floats(rng, shape)), w, None],
-                        [output(rng, SCHEMES["float32"], w, w, depth)], opt("FullyConnected"), 6)
+        yield single_op(
+            "FULLY_CONNECTED",
+            "float32",
+            ("flatten", "x".join(map(str, shape)), f"k{depth}"),
+            [value(floats(rng, shape)), w, None],
+            [output(rng, SCHEMES["float32"], w, w, depth)],
+            opt("FullyConnected"),
+            6,
+        )
     zeros = value(np.zeros((2, 16), np.float32))
     for name in ("hybrid", "hybrid_per_tensor"):
         w = weight(rng, SCHEMES[name], (5, 16), 0)
-        yield single_op("FULLY_CONNECTED", name, ("zeros",), [zeros, w, None],
-                        [output(rng, SCHEMES[name], zeros, w, 16)], opt("FullyConnected"), VERSIONS[name])
+        yield single_op(
+            "FULLY_CONNECTED",
+            name,
+            ("zeros",),
+            [zeros, w, None],
+            [output(rng, SCHEMES[name], zeros, w, 16)],
+            opt("FullyConnected"),
+            VERSIONS[name],
+        )
+    yield from sparse_dense_cases()

@@ -23,12 +23,25 @@ SHAPES = [
 
 def pool(op, dtype, shape, window, stride, padding, activation, extreme=False):
     """One pooling case; input and output share their quantization, as the kernels want it."""
-    parts = ("x".join(map(str, shape)), f"w{window[0]}x{window[1]}", f"s{stride[0]}x{stride[1]}", padding, activation,
-             "zpend" if extreme else "")
+    parts = (
+        "x".join(map(str, shape)),
+        f"w{window[0]}x{window[1]}",
+        f"s{stride[0]}x{stride[1]}",
+        padding,
+        activation,
+        "zpend" if extreme else "",
+    )
     rng = rng_for(op, dtype, parts)
     q = None if dtype == "float32" else random_q(rng, dtype, extreme=extreme)
-    options = opt("Pool2D", padding=["same", "valid"].index(padding), strideH=stride[0], strideW=stride[1],
-                  filterHeight=window[0], filterWidth=window[1], fusedActivationFunction=ACTIVATIONS[activation])
+    options = opt(
+        "Pool2D",
+        padding=["same", "valid"].index(padding),
+        strideH=stride[0],
+        strideW=stride[1],
+        filterHeight=window[0],
+        filterWidth=window[1],
+        fusedActivationFunction=ACTIVATIONS[activation],
+    )
     return single_op(op, dtype, parts, [numeric_value(rng, dtype, shape, q)], [T(dtype, q=q)], options, VERSIONS[dtype])
 
 

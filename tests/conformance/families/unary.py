@@ -4,7 +4,7 @@ import numpy as np
 
 from builder import Q, T, const, opt
 from case import FIXED_POINT, rng_for, single_op
-from values import RANGES, floats, numeric_value, random_q
+from values import RANGES, fitting_q, floats, numeric_value, random_q, real_values
 
 SHAPES = [(1,), (), (7,), (33,), (4, 5), (2, 3, 5), (1, 7, 9, 3), (2, 1, 3, 2, 5), (1, 1, 2, 3, 2, 3), (1000,)]
 
@@ -51,33 +51,38 @@ VERSIONS = {
 }
 POSITIVE = {"LOG", "SQRT", "RSQRT"}
 FIXED_OUTPUT = {  # operators whose output parameters the kernel prescribes
-    ("LOGISTIC", "int8"): Q(1 / 256, -128), ("LOGISTIC", "uint8"): Q(1 / 256, 0), ("LOGISTIC", "int16"): Q(1 / 32768, 0),
-    ("TANH", "int8"): Q(1 / 128, 0), ("TANH", "uint8"): Q(1 / 128, 128), ("TANH", "int16"): Q(1 / 32768, 0),
+    ("LOGISTIC", "int8"): Q(1 / 256, -128),
+    ("LOGISTIC", "uint8"): Q(1 / 256, 0),
+    ("LOGISTIC", "int16"): Q(1 / 32768, 0),
+    ("TANH", "int8"): Q(1 / 128, 0),
+    ("TANH", "uint8"): Q(1 / 128, 128),
+    ("TANH", "int16"): Q(1 / 32768, 0),
 }
 FUNCTIONS = {
-    "ABS": np.abs, "NEG": np.negative, "EXP": np.exp, "LOG": np.log, "SQRT": np.sqrt, "RSQRT": lambda x: 1 / np.sqrt(x),
-    "RELU": lambda x: np.maximum(x, 0), "RELU6": lambda x: np.clip(x, 0, 6), "RELU_N1_TO_1": lambda x: np.clip(x, -1, 1),
-    "RELU_0_TO_1": lambda x: np.clip(x, 0, 1), "LEAKY_RELU": lambda x: np.where(x < 0, 0.2 * x, x),
-    "ELU": lambda x: np.where(x < 0, np.expm1(x), x), "GELU": lambda x: x * (x > -1), "HARD_SWISH": lambda x: x * (x > -3),
+    "ABS": np.abs,
+    "NEG": np.negative,
+    "EXP": np.exp,
+    "LOG": np.log,
+    "SQRT": np.sqrt,
+    "RSQRT": lambda x: 1 / np.sqrt(x),
+    "RELU": lambda x: np.maximum(x, 0),
+    "RELU6": lambda x: np.clip(x, 0, 6),
+    "RELU_N1_TO_1": lambda x: np.clip(x, -1, 1),
+    "RELU_0_TO_1": lambda x: np.clip(x, 0, 1),
+    "LEAKY_RELU": lambda x: np.where(x < 0, 0.2 * x, x),
+    "ELU": lambda x: np.where(x < 0, np.expm1(x), x),
+    "GELU": lambda x: x * (x > -1),
+    "HARD_SWISH": lambda x: x * (x > -3),
 }
 # Only the ends of these outputs are guesses; a runtime sees them in the file.
 SPREAD = {"EXP": 1.5, "SIN": 5.0, "COS": 5.0, "LOGISTIC": 4.0}
 FIXED_POINT_OPS = {"LOGISTIC", "TANH"}
 
 
-def fitting_q(rng, dtype, op, x):
+def output_q(rng, dtype, op, x):
     """Output parameters whose range covers what the function gives for the input's values."""
-    real = (np.asarray(x.value, np.float64) - x.q.zero_points[0]) * x.q.scales[0]
     with np.errstate(all="ignore"):
-        y = FUNCTIONS.get(op, lambda v: v)(real)
-    y = y[np.isfinite(y)]
-    low, high = (min(y.min(), 0.0), max(y.max(), 1e-3)) if y.size else (0.0, 1.0)
-    low, high = low * rng.uniform(0.7, 1.1), high * rng.uniform(0.7, 1.1)
-    qlow, qhigh = RANGES[dtype]
-    if dtype == "int16":
-        return Q(float(np.float32(max(-low, high) / 32767)), 0)
-    scale = float(np.float32((high - low) / (qhigh - qlow)))
-    return Q(scale, int(np.clip(round(qlow - low / scale), qlow, qhigh)))
+        return fitting_q(rng, dtype, FUNCTIONS.get(op, lambda v: v)(real_values(x)))
 
 
 def operand(rng, op, dtype, shape, scale=None):
@@ -106,7 +111,7 @@ def unary(op, dtype, shape, options=None, label="", scale=None):
     x = operand(rng, op, dtype, shape, scale)
     q = None
     if x.q is not None:
-        q = FIXED_OUTPUT.get((op, dtype)) or fitting_q(rng, dtype, op, x)
+        q = FIXED_OUTPUT.get((op, dtype)) or output_q(rng, dtype, op, x)
     tolerance = FIXED_POINT if op in FIXED_POINT_OPS and x.q is not None else None
     version = VERSIONS.get(op, {}).get(dtype, 1)
     return single_op(op, dtype, parts, [x], [T(x.type, q=q)], options, version, tolerance)
@@ -120,10 +125,18 @@ def every_value(op, dtype, scale, options=None, label=""):
     q = Q(scale, low if positive else int(rng.integers(low + 60, high - 60)))
     values = np.arange(low + (1 if positive else 0), high + 1).astype(dtype)
     x = T(dtype, values.shape, q, value=values)
-    out_q = FIXED_OUTPUT.get((op, dtype)) or fitting_q(rng, dtype, op, x)
+    out_q = FIXED_OUTPUT.get((op, dtype)) or output_q(rng, dtype, op, x)
     tolerance = FIXED_POINT if op in FIXED_POINT_OPS else None
-    return single_op(op, dtype, ("every", f"{scale:g}", label), [x], [T(dtype, q=out_q)], options,
-                     VERSIONS.get(op, {}).get(dtype, 1), tolerance)
+    return single_op(
+        op,
+        dtype,
+        ("every", f"{scale:g}", label),
+        [x],
+        [T(dtype, q=out_q)],
+        options,
+        VERSIONS.get(op, {}).get(dtype, 1),
+        tolerance,
+    )
 
 
 def prelu(dtype, shape, alpha_shape, constant=True):
@@ -155,8 +168,14 @@ def cases():
                     for scale in (0.01, 0.06, 0.2):
                         yield unary(op, dtype, (500,), options, f"{label}_{scale:g}", scale)
     for dtype in ("float32", "int8", "uint8", "int16"):
-        for shape, alpha in (((1, 4, 5, 3), (1, 1, 3)), ((2, 6), (6,)), ((2, 3, 4), (2, 3, 4)), ((3, 5), (1,)),
-                             ((2, 4, 3, 5), (4, 1, 5)), ((7, 1, 2), (2,))):
+        for shape, alpha in (
+            ((1, 4, 5, 3), (1, 1, 3)),
+            ((2, 6), (6,)),
+            ((2, 3, 4), (2, 3, 4)),
+            ((3, 5), (1,)),
+            ((2, 4, 3, 5), (4, 1, 5)),
+            ((7, 1, 2), (2,)),
+        ):
             yield prelu(dtype, shape, alpha)
         yield prelu(dtype, (1, 3, 3, 4), (1, 1, 4), constant=False)
     yield from special_cases()
