@@ -174,17 +174,29 @@ PixelTable pixel_values(const PreprocessOptions& options) {
   return table;
 }
 
-// How far apart the elements of one channel's neighbours lie, and how many channels there are: element i belongs to
-// channel i / stride % channels. Nothing when the shape has no such channels.
-std::optional<size_t> channel_stride(const Shape& shape, const PreprocessOptions& options, size_t channels) {
-  if (channels == 1) return 1;
+// How many elements of one channel stand together before those of the next: 1 where channels are last. Nothing when the
+// shape does not have `channels`.
+std::optional<size_t> channel_run(const Shape& shape, const PreprocessOptions& options, size_t channels) {
+  if (channels == 1) return element_count(shape);
   const bool planar = options.layout == ChannelLayout::kNchw;
   if (shape.size() < (planar ? 3u : 1u)) return std::nullopt;
   const size_t axis = shape.size() - (planar ? 3 : 1);
   if (static_cast<size_t>(shape[axis]) != channels) return std::nullopt;
-  size_t stride = 1;
-  for (size_t i = axis + 1; i < shape.size(); ++i) stride *= static_cast<size_t>(shape[i]);
-  return stride;
+  return element_count(Shape(shape.begin() + static_cast<ptrdiff_t>(axis) + 1, shape.end()));
+}
+
+// Looks each pixel up in its channel's part of the table, whose entries are of Size bytes.
+template <size_t Size>
+void look_up(std::span<const std::byte> pixels, const std::byte* table, size_t channels, size_t run, std::byte* out) {
+  size_t channel = 0;
+  for (size_t begin = 0; begin < pixels.size(); begin += run) {
+    const std::byte* of_channel = table + channel * 256 * Size;
+    const size_t end = std::min(begin + run, pixels.size());
+    for (size_t i = begin; i < end; ++i) {
+      std::memcpy(out + i * Size, of_channel + std::to_integer<size_t>(pixels[i]) * Size, Size);
+    }
+    if (++channel == channels) channel = 0;
+  }
 }
 
 // Pixels that are not normalised reach 255; an input made for 0..1 or -1..1 would clip nearly all of them.
@@ -209,8 +221,8 @@ Status write_pixels(const Array& pixels, const InputSpec& input, const Preproces
   }
   if (caster.quantized()) FB_TRY(check_pixel_range(input, options));
   const PixelTable values = pixel_values(options);
-  const auto stride = channel_stride(out.shape, options, values.size());
-  if (!stride) {
+  const auto run = channel_run(out.shape, options, values.size());
+  if (!run) {
     return fail(ErrorCode::kInvalidArgument, "mean and std are for {} channels, but input '{}' is {} ({})",
                 values.size(), input.name, shape_text(out.shape), enum_name(options.layout));
   }
@@ -222,11 +234,8 @@ Status write_pixels(const Array& pixels, const InputSpec& input, const Preproces
                   dtype_name(input.dtype));
     }
   }
-  std::byte* to = out.bytes.data();
-  for (size_t i = 0; i < pixels.bytes.size(); ++i, to += size) {
-    const size_t channel = i / *stride % values.size();
-    std::memcpy(to, table.data() + (channel * 256 + std::to_integer<size_t>(pixels.bytes[i])) * size, size);
-  }
+  const auto apply = size == 1 ? look_up<1> : size == 2 ? look_up<2> : size == 4 ? look_up<4> : look_up<8>;
+  apply(pixels.bytes, table.data(), values.size(), *run, out.bytes.data());
   return {};
 }
 

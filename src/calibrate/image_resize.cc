@@ -110,8 +110,12 @@ Image resize_columns(const Image& image, int height, Interpolation interpolation
 Image resize(const Image& image, int width, int height, Interpolation interpolation) {
   const bool rows = width != image.width, columns = height != image.height;
   if (!rows) return columns ? resize_columns(image, height, interpolation) : image;
-  Image out = resize_rows(image, width, interpolation);
-  return columns ? resize_columns(out, height, interpolation) : out;
+  if (!columns) return resize_rows(image, width, interpolation);
+  // Pillow 13 first does what leaves fewer pixels between; older ones always begin with rows, which may differ by one.
+  if (int64_t{image.width} * height < int64_t{width} * image.height) {
+    return resize_rows(resize_columns(image, height, interpolation), width, interpolation);
+  }
+  return resize_columns(resize_rows(image, width, interpolation), height, interpolation);
 }
 
 }  // namespace fewbits::calibrate
