@@ -1,37 +1,14 @@
-// Errors as values: every fallible function of fewbits returns a Status or a Result, and nothing throws across its boundary.
+// How the library makes, passes on and decorates the errors of fewbits/status.h.
 #pragma once
+
+#include "fewbits/status.h"
 
 #include <fmt/format.h>
 
 #include <string>
-#include <tl/expected.hpp>
 #include <utility>
 
 namespace fewbits {
-
-enum class ErrorCode {
-  kInvalidModel,     // the bytes or the graph of a model break the format's rules
-  kInvalidArgument,  // the caller asked for something that cannot be
-  kInvalidData,      // calibration or input data: wrong shape, type, NaN, empty
-  kNotFound,         // a file, tensor, signature or operator that is not there
-  kUnsupported,      // valid, but nothing here can do it
-  kIo,               // the operating system refused: permission, disk full
-  kResource,         // memory or a size limit
-  kInternal,         // a bug in fewbits
-};
-
-// What went wrong, as a sentence that names the file, operator and tensor, and says what to do where that is known.
-struct Error {
-  ErrorCode code = ErrorCode::kInternal;
-  std::string message;
-};
-
-template <class T>
-class [[nodiscard]] Result : public tl::expected<T, Error> {
- public:
-  using tl::expected<T, Error>::expected;
-};
-using Status = Result<void>;
 
 // fail(code, "format {}", args...): an Error ready to be returned from a function that gives a Result.
 template <class... Args>

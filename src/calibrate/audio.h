@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "fewbits/data.h"
 
 namespace fewbits::calibrate {
 
@@ -17,11 +18,7 @@ struct Audio {
   std::vector<float> samples;
 };
 
-struct AudioOptions {
-  int sample_rate = 0;  // what files must have, 0: any. Nothing is resampled: another rate is an error.
-
-  bool operator==(const AudioOptions&) const = default;
-};
+using fewbits::AudioOptions;
 
 // A WAV file in memory (whatever else libsndfile knows, too). kInvalidData for broken bytes; safe on any bytes.
 Result<Audio> decode_audio(std::span<const uint8_t> bytes);

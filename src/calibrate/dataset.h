@@ -1,37 +1,4 @@
-// Calibration and evaluation data: the DATA argument of the command line, as a stream of model inputs.
-//
-// What DATA may be (names that begin with a dot are passed over; the order is that of the paths' bytes):
-//   pictures   a folder of JPEG and PNG files, or one of them. Labels, the first that applies:
-//                one subfolder a class: the subfolders sorted by name are classes 0, 1, ...; where all their names are
-//                numbers, those are the classes. A class's own subfolders are searched too.
-//                every name begins with a number and an underscore, as in 0042_n01440764.jpg: that number
-//              else none. How a picture becomes an input: PreprocessOptions.
-//   sounds     the same with .wav files. Mono, cut or padded at the end to the input's length; an input with one
-//              dynamic size takes the whole sound.
-//   x.npz      one array per input, samples first, found by the input's name, its name in the signature, or those
-//   without
-//              "serving_default_" and ":0". A model of one input takes the only array, or images, x, input, inputs,
-//              data or features. labels, label or y, [n] or [n, 1], are the labels. Scalars scale and zero_point (or
-//              NAME_scale and NAME_zero_point) say how integers in the only (or that) array stand for real numbers: (q
-//              - zero_point) * scale.
-//   x.npy      one array, samples first, for a model of one input.
-//   npz, npy   folders of these: one sample a file, without the first dimension of above. Labels as for pictures, or a
-//              member of a .npz as above.
-//   raw        a folder of .bin or .raw files, each exactly the bytes of the input; for several inputs one subfolder
-//   per
-//              input, with files of the same names (an input's '/' and ':' may be '_' in the folder's name). Labels
-//              from numbers as for pictures.
-//
-// How an array becomes an input:
-//   shape      as it is; or with a missing batch dimension; or with sizes of 1 put in or left out. A dynamic size takes
-//   the
-//              sample's.
-//   numbers    the same type: as they are, so an int8 array for an int8 input holds the model's own codes, unless scale
-//   and
-//              zero_point say otherwise. uint8 for another input: pixels, see PreprocessOptions. Real numbers
-//              (float16/32/64, or integers with a scale) for int8, uint8 and int16 inputs: round(value / scale) + zero
-//              point, saturated. float64 for float32: rounded. Integers for float inputs: the same number. Integers for
-//              integer inputs that are not quantized: the same number, which must fit. All else is an error.
+// Calibration and evaluation data as a stream of model inputs; what DATA may be: fewbits/data.h.
 #pragma once
 
 #include <cstddef>
@@ -46,6 +13,7 @@
 #include "calibrate/audio.h"
 #include "calibrate/image.h"
 #include "calibrate/npy.h"
+#include "fewbits/data.h"
 #include "ir/types.h"
 
 namespace fewbits::calibrate {
@@ -67,19 +35,8 @@ struct IntegerCoding {
   bool of_input = false;  // they are the model's own codes already, to be copied
 };
 
-// What to do with NaN and infinity in float data.
-enum class NonFinite {
-  kError,  // stop: it is most often a broken file
-  kSkip,   // hand the sample out as skipped
-};
-
-struct DatasetOptions {
-  PreprocessOptions preprocess;
-  AudioOptions audio;
-  NonFinite non_finite = NonFinite::kError;
-  // Compressed arrays of up to this many bytes are held in memory, larger ones streamed.
-  size_t memory_limit = size_t{64} << 20;
-};
+using fewbits::DatasetOptions;
+using fewbits::NonFinite;
 
 struct Sample {
   std::vector<Array> inputs;  // one per InputSpec, in its order, type and shape, batch dimension included

@@ -10,46 +10,15 @@
 #include <vector>
 
 #include "base/status.h"
+#include "fewbits/data.h"
 
 namespace fewbits::calibrate {
 
-enum class ChannelOrder { kRgb, kBgr };
-enum class ChannelLayout { kNhwc, kNchw };
-enum class Interpolation { kBilinear, kBicubic };
-// How a picture meets the size of the model's input when the steps before did not make it fit.
-enum class Fit {
-  kCrop,     // keep the aspect: scale to cover the input (unless resize_short was given), then cut the centre
-  kStretch,  // resize both sides to the input's, as detectors are usually trained
-};
-
-// From a picture's file to the numbers of a model's input, in this order:
-//   1. decode to 8-bit RGB: alpha is dropped (not blended), 16 bits become 8, EXIF orientation is not applied; for an
-//      input of one channel turn grey, as Pillow's convert("L")
-//   2. resize_short > 0: resize so that the short side is resize_short; the long side is rounded down (as torchvision)
-//   3. crop > 0: cut the centre crop x crop
-//   4. fit to the height and width of the input, see Fit; an input of dynamic size takes what there is
-//   5. put the channels in channel_order, and in layout
-//   6. value = (pixel * scale - mean) / std, with pixel in 0..255, and mean and std one number for all channels or one
-//      for each, in channel_order. Nothing is normalised unless asked: the defaults leave 0..255.
-//   7. a float input takes the value. An int8, uint8 or int16 input takes round(value / input scale) + zero point with
-//   the
-//      model's own parameters; but a uint8 input without normalisation takes the pixel as it is.
-// uint8 arrays of a .npz or .npy are pixels too: they go through 6 and 7, and must have the input's size, order and
-// layout.
-struct PreprocessOptions {
-  int resize_short = 0;
-  int crop = 0;
-  Fit fit = Fit::kCrop;
-  Interpolation interpolation = Interpolation::kBilinear;
-  ChannelOrder channel_order = ChannelOrder::kRgb;
-  ChannelLayout layout = ChannelLayout::kNhwc;
-  float scale = 1;
-  std::vector<float> mean;  // empty: 0
-  std::vector<float> std;   // empty: 1
-
-  bool normalizes() const noexcept { return scale != 1 || !mean.empty() || !std.empty(); }
-  bool operator==(const PreprocessOptions&) const = default;
-};
+using fewbits::ChannelLayout;
+using fewbits::ChannelOrder;
+using fewbits::Fit;
+using fewbits::Interpolation;
+using fewbits::PreprocessOptions;
 
 // kInvalidArgument for negative sizes, a std of 0, a mean or std that is not finite or has neither 1, 3 nor no numbers.
 Status check_options(const PreprocessOptions& options);

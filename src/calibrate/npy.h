@@ -15,27 +15,8 @@
 
 namespace fewbits::calibrate {
 
-// A tensor's worth of numbers, owned: C order, this machine's byte order. bytes.size() == byte_size(dtype, shape).
-struct Array {
-  std::string name;
-  DType dtype = DType::kFloat32;
-  Shape shape;
-  std::vector<std::byte> bytes;
-
-  size_t count() const noexcept { return element_count(shape); }
-  // The elements as T, whose size must be that of dtype. The span lives as long as the array is not changed.
-  template <class T>
-  std::span<const T> as() const noexcept {
-    return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
-  }
-};
-
-// Makes an array of values; for callers that have numbers at hand.
-template <class T>
-Array make_array(std::string name, DType dtype, Shape shape, std::span<const T> values) {
-  const auto bytes = std::as_bytes(values);
-  return {std::move(name), dtype, std::move(shape), {bytes.begin(), bytes.end()}};
-}
+using fewbits::Array;
+using fewbits::make_array;
 
 // What a .npy file says about itself before its data.
 struct NpyHeader {

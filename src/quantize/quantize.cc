@@ -6,10 +6,32 @@
 #include "quantize/internal.h"
 #include "schema/tflite.h"
 
-namespace fewbits::quantize {
-namespace {
+namespace fewbits {
 
 constexpr const char* kModeNames[] = {"weights", "float16", "int8", "int8-only", "int16x8"};
+
+const char* mode_name(QuantizeMode mode) noexcept { return kModeNames[static_cast<int>(mode)]; }
+
+Result<QuantizeMode> mode_from_name(const std::string& name) {
+  for (int i = 0; i < 5; ++i) {
+    if (name == kModeNames[i]) return static_cast<QuantizeMode>(i);
+  }
+  return fail(ErrorCode::kInvalidArgument, "there is no mode '{}': weights, float16, int8, int8-only or int16x8", name);
+}
+
+const char* treatment_name(Treatment treatment) noexcept {
+  switch (treatment) {
+    case Treatment::kInteger: return "integer";
+    case Treatment::kHybrid: return "hybrid";
+    case Treatment::kWeightOnly: return "weight-only";
+    default: return "float";
+  }
+}
+
+}  // namespace fewbits
+
+namespace fewbits::quantize {
+namespace {
 
 bool is_integer_mode(Mode mode) { return mode == Mode::kInt8 || mode == Mode::kInt8Only || mode == Mode::kInt16x8; }
 
@@ -33,24 +55,6 @@ Result<Options> complete(Options options) {
 }
 
 }  // namespace
-
-const char* mode_name(Mode mode) noexcept { return kModeNames[static_cast<int>(mode)]; }
-
-Result<Mode> mode_from_name(const std::string& name) {
-  for (int i = 0; i < 5; ++i) {
-    if (name == kModeNames[i]) return static_cast<Mode>(i);
-  }
-  return fail(ErrorCode::kInvalidArgument, "there is no mode '{}': weights, float16, int8, int8-only or int16x8", name);
-}
-
-const char* treatment_name(Treatment treatment) noexcept {
-  switch (treatment) {
-    case Treatment::kInteger: return "integer";
-    case Treatment::kHybrid: return "hybrid";
-    case Treatment::kWeightOnly: return "weight-only";
-    default: return "float";
-  }
-}
 
 const OperandRule& operand_rule(const std::vector<OperandRule>& rules, size_t i) {
   static const OperandRule kNone;
