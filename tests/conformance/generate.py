@@ -14,7 +14,7 @@ OUT_DIR/manifest.json (one entry per case, below) and OUT_DIR/coverage.json (ope
     runs            how often the model is fed in one session (default 1); variables keep their state between the runs
     tolerance       {"kind": "int", "max_diff": n}: elements differ by at most n;
                     {"kind": "float", "rel_range": r}: float elements differ by at most r * (max - min of the expected
-                    output, 0 included), NaN matches NaN, infinities are equal; outputs of other types are equal
+                    output's finite elements and 0), NaN matches NaN, infinities are equal; other outputs are equal
 
 Every expected value comes from LiteRT. A model that LiteRT does not prepare or run is dropped, counted and reported;
 the exit status is 1 if an operator lost all its cases of a type that expectations.py does not list as rejected, or if
@@ -58,7 +58,7 @@ def patch_output_shapes(case, outputs):
 
 
 def evaluate(oracle, case):
-    """(model bytes, outputs per run, kernels). The first run finds the outputs' shapes, the second runs what is written."""
+    """(model bytes, outputs per run, kernels): the first run finds the outputs' shapes, the second runs the file."""
     outputs, kernels = oracle.first(case.model.tobytes(), case.runs, case.resize)
     patch_output_shapes(case, outputs[0])
     model = case.model.tobytes()
@@ -70,8 +70,8 @@ def arrays(case, outputs):
     members = {}
     for k, (fed, got) in enumerate(zip(case.runs, outputs, strict=True)):
         suffix = f"_run{k}" if k else ""
-        members.update({f"in{i}{suffix}": np.asarray(a) for i, a in enumerate(fed)})
-        members.update({f"out{i}{suffix}": np.asarray(a) for i, a in enumerate(got)})
+        members.update({f"in{i}{suffix}": np.asarray(a, order="C") for i, a in enumerate(fed)})
+        members.update({f"out{i}{suffix}": np.asarray(a, order="C") for i, a in enumerate(got)})
     return members
 
 
@@ -181,9 +181,8 @@ def print_dropped(writer):
         for reason, count in reasons.most_common(3):
             print(f"      {count} x {reason[:150]}")
     if writer.optimized:
-        print(
-            f"\nNo reference kernel, LiteRT's optimized one answered: {', '.join(f'{op} {t}' for op, t in sorted(writer.optimized))}"
-        )
+        listed = ", ".join(f"{op} {dtype}" for op, dtype in sorted(writer.optimized))
+        print(f"\nNo reference kernel, LiteRT's optimized one answered: {listed}")
     if writer.dull:
         print(f"\n{len(writer.dull)} cases have a constant output, such as {', '.join(writer.dull[:12])}")
 

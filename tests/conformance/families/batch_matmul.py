@@ -5,7 +5,7 @@ import numpy as np
 from builder import Q, T, opt
 from case import FLOAT, PRODUCT, rng_for, single_op
 from products import SCHEMES, output
-from values import floats, integers, random_q, shape_name
+from values import floats, integers, random_q
 
 # (batch of the left, batch of the right, rows, depth, columns)
 FORMS = [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from builder import T, const, opt, value
+from builder import T, const, opt
 from case import rng_for, single_op
 from values import ACTIVATIONS, copies, numeric_value, random_q, shape_name
 

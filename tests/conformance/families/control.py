@@ -9,7 +9,7 @@ from values import floats, integers, random_q
 
 
 def branch(model, op, options, types, constants, q=None):
-    """A subgraph of one binary operator: its operands are graph inputs of `types`, then constants. Returns its index."""
+    """Index of a new subgraph of one operator, whose operands are graph inputs of `types`, then constants."""
     graph = model.graph(f"{op.lower()}{len(model.graphs)}")
     inputs = [graph.input(T(t, shape, q)) for t, shape in types]
     outputs = graph.op(op, inputs + list(constants), [T(types[0][0], types[0][1], q)], options, 2 if q else 1)

@@ -1,4 +1,4 @@
-"""Inputs resized at run time: cases of other families whose batch, or whose every dimension but the last, is unknown in the file."""
+"""Inputs resized at run time: cases of other families with dimensions that the file leaves unknown."""
 
 from builder import T, const, opt
 from case import Case, rng_for, single_op
@@ -22,7 +22,7 @@ import numpy as np
 
 
 def loosen(case, label, dimensions):
-    """Rewrites a case: the named dimensions (of every input that has them) become 1 in the file and are set by a resize."""
+    """Rewrites a case: in the file the named dimensions of every input become 1 (unknown); a resize sets them."""
     graph = case.model.main.table
     resize = {}
     for position, index in enumerate(graph.inputs):

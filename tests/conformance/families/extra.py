@@ -1,4 +1,4 @@
-"""Rarer builtin operators: DILATE, REDUCE_WINDOW, and the StableHLO ones that LiteRT has kernels for and that need no region."""
+"""Rarer operators: DILATE, REDUCE_WINDOW, and the elementwise StableHLO ones that LiteRT has kernels for."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""LSTM (full and basic kernels), UNIDIRECTIONAL_ and BIDIRECTIONAL_SEQUENCE_LSTM: float, hybrid, int8 with int16 cells."""
+"""LSTM (full and basic), UNIDIRECTIONAL_ and BIDIRECTIONAL_SEQUENCE_LSTM: float, hybrid, int8 with int16 cells."""
 
 import dataclasses
 
@@ -126,7 +126,7 @@ def float_lstm(op, form, hybrid="", asymmetric=False, time_major=False):
 
 
 def bidirectional(form, hybrid="", asymmetric=False, time_major=False, merge=False, aux=""):
-    """BIDIRECTIONAL_SEQUENCE_LSTM; `aux` attaches a second input: "linked" feeds it to the backward cell, "plain" to both."""
+    """BIDIRECTIONAL_SEQUENCE_LSTM; `aux` attaches a second input, "plain" with and "linked" without own weights."""
     op = "BIDIRECTIONAL_SEQUENCE_LSTM"
     parts = (*form.parts, "asym" if asymmetric else "", "time" if time_major else "", "merge" if merge else "", aux)
     rng = rng_for(op, hybrid, parts)
@@ -288,8 +288,6 @@ def cases():
         sequence = op != "LSTM"
         for form in PLAIN + SPECIAL:
             for hybrid, asymmetric in HYBRIDS:
-                if hybrid and form.peephole:
-                    continue  # the kernel reads peephole weights as it reads matrices: tried in PLAIN shapes only
                 yield float_lstm(op, form, hybrid, asymmetric)
                 if sequence:
                     yield float_lstm(op, form, hybrid, asymmetric, time_major=True)
@@ -297,10 +295,6 @@ def cases():
             if sequence:
                 yield integer_lstm(op, form, time_major=True)
         yield integer_lstm(op, PLAIN[1], "int16")
-        for hybrid, asymmetric in HYBRIDS[1:]:
-            for form in SPECIAL:
-                if form.peephole:
-                    yield float_lstm(op, form, hybrid, asymmetric)
     for form in PLAIN + [f for f in SPECIAL if not f.layer_norm]:
         for hybrid, asymmetric in HYBRIDS:
             yield bidirectional(form, hybrid, asymmetric)

@@ -24,6 +24,10 @@ NUMBERS = (
 )
 
 
+# About how many steps of its scale a requantized value of each type spans.
+STEPS = {"int8": 256, "uint8": 256, "int16": 65536, "int32": 8000}
+
+
 def on_ties(rng, shape, q, low, high):
     """Real values of which many fall halfway between two quantized ones, and some outside the range."""
     steps = rng.integers(2 * (low - 6), 2 * (high + 6), shape) / 2 - q.zero_points[0]
@@ -70,11 +74,8 @@ def quantizations():
                     x = requantized_input(rng, source, shape)
                     factor = {"same": 1.0, "finer": rng.uniform(0.3, 0.9), "coarser": rng.uniform(1.1, 3)}[label]
                     scale = float(x.q.scales[0]) * factor
-                    if source == "int16" and target != "int16" or source == "int32":
-                        scale *= {"int16": 128, "int32": 1}.get(source, 1) * (
-                            1 if target in ("int8", "uint8") else 1 / 128
-                        )
-                    q = target_q(rng, target, scale, label == "same")
+                    scale *= STEPS[source] / STEPS[target]
+                    q = target_q(rng, x, target, scale, label == "same")
                     yield single_op(
                         "QUANTIZE",
                         source,
@@ -97,12 +98,20 @@ def requantized_input(rng, source, shape):
     return numeric_value(rng, source, shape)
 
 
-def target_q(rng, target, scale, same):
+def target_q(rng, x, target, scale, same):
+    """Parameters of a requantized output; `same` between 8-bit types moves the zero point as flipping the sign does."""
     scale = float(np.float32(scale))
     if target in ("int16", "int32"):
         return Q(scale, 0)
     low, high = RANGES[target]
-    return Q(scale, (low + high + 1) // 2 if same else int(rng.integers(low + 60, high - 60)))
+    return Q(
+        scale,
+        (
+            int(x.q.zero_points[0]) + low - RANGES[x.type][0]
+            if same and x.type in ("int8", "uint8")
+            else int(rng.integers(low + 60, high - 60))
+        ),
+    )
 
 
 def dequantizations():

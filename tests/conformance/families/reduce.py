@@ -92,7 +92,7 @@ def reductions():
             if op in ("MEAN", "SUM") and dtype in RANGES:
                 for shape, axes in (((1, 7, 7, 16), (1, 2)), ((3, 5, 4, 2), (1, 2)), ((4, 9), (1,))):
                     rng = rng_for(op, dtype, "same", shape)
-                    # The sum of equally scaled values is taken on the integers, so that their zero must be 0 and nothing wraps.
+                    # Equally scaled values are summed as integers: their zero must be 0, and nothing may wrap.
                     q = Q(0.05, 0) if op == "SUM" else None
                     x = numeric_value(rng, dtype, shape, q)
                     if op == "SUM":

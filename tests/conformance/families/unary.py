@@ -146,7 +146,11 @@ def prelu(dtype, shape, alpha_shape, constant=True):
     x, alpha = numeric_value(rng, dtype, shape), numeric_value(rng, dtype, alpha_shape, spread=0.5)
     if constant:
         alpha.const, alpha.value = alpha.value, None
-    q = None if x.q is None else random_q(rng, dtype, float(x.q.scales[0]) * rng.uniform(0.7, 2.5))
+    q = None
+    if x.q is not None:
+        slope = np.asarray(alpha.const if constant else alpha.value, np.float64) - alpha.q.zero_points[0]
+        real = real_values(x)
+        q = fitting_q(rng, dtype, np.where(real < 0, real * slope * alpha.q.scales[0], real))
     return single_op("PRELU", dtype, parts, [x, alpha], [T(dtype, q=q)])
 
 
