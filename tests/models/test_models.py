@@ -1,0 +1,83 @@
+"""Real models in every mode: LiteRT loads and runs what we write, and our runtime gives what LiteRT gives."""
+
+import numpy as np
+import pytest
+
+import oracle
+import product
+import real_models
+
+MODES = ["weights", "float16", "int8", "int8-only", "int16x8"]
+FLOATS = real_models.float_models()
+INTEGERS = real_models.integer_models()
+
+
+def spread(expected):
+    finite = expected[np.isfinite(expected)]
+    return float(finite.max() - min(finite.min(), 0)) if finite.size else 0.0
+
+
+def check_float(ours, theirs, tolerance=1e-5):
+    for name, expected in theirs.items():
+        got = ours[name]
+        assert got.shape == expected.shape and got.dtype == expected.dtype, name
+        assert np.abs(got.astype(np.float64) - expected).max(initial=0) <= tolerance * max(spread(expected), 1e-30), name
+
+
+def distance(ours, theirs):
+    """Mean and worst difference over all outputs, in units of the output's last place."""
+    differences = np.concatenate([np.abs(o[n].astype(np.float64) - t[n]).ravel() for o, t in zip(ours, theirs) for n in t])
+    return differences.mean(), differences.max()
+
+
+@pytest.mark.parametrize("model", FLOATS, ids=lambda m: m.name)
+def test_float_model_runs_as_in_litert(model, tmp_path):
+    inputs = real_models.make_inputs(oracle.interpreter(model.path).get_input_details(), 1, 2)
+    for ours, theirs in zip(product.run(model.path, inputs, tmp_path), oracle.run(model.path, inputs)):
+        check_float(ours, theirs)
+
+
+@pytest.mark.parametrize("model", INTEGERS, ids=lambda m: m.name)
+def test_integer_model_is_as_near_as_xnnpack(model, tmp_path):
+    inputs = real_models.make_inputs(oracle.interpreter(model.path).get_input_details(), 2, 4)
+    reference = oracle.run(model.path, inputs)
+    theirs = distance(oracle.run(model.path, inputs, reference=False), reference)
+    ours = distance(product.run(model.path, inputs, tmp_path), reference)
+    assert ours[0] <= theirs[0] * 1.0 + 1e-9 or ours[1] <= 1, (ours, theirs)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("model", FLOATS, ids=lambda m: m.name)
+def test_quantized_model_runs_in_litert_and_agrees(model, mode, tmp_path):
+    details = oracle.interpreter(model.path).get_input_details()
+    inputs = real_models.make_inputs(details, 3, 4)
+    data, target = tmp_path / "data.npz", tmp_path / "out.tflite"
+    product.save_samples(inputs, data)
+    calibrate = [] if mode in ("weights", "float16") else ["--calibrate", data]
+    done = product.fewbits("quantize", model.path, "-o", target, "--mode", mode, *calibrate, check=False)
+    if mode == "int8-only" and done.returncode != 0:
+        # Not every model can be integers throughout: then every offender is named with its reason, and nothing is written.
+        assert "cannot run on integers" in done.stderr and "operator" in done.stderr
+        assert not target.exists()
+        return
+    assert done.returncode == 0, done.stderr
+    assert target.stat().st_size < 0.7 * model.path.stat().st_size or "float16" in model.name or mode != "weights"
+    quantized = oracle.interpreter(target).get_input_details()
+    feeds = [{d["name"]: quantize(feed[s["name"]], d) for s, d in zip(details, quantized)} for feed in inputs[:2]]
+    reference = oracle.run(target, feeds)
+    ours = product.run(target, feeds, tmp_path)
+    for mine, theirs in zip(ours, reference):
+        for name, expected in theirs.items():
+            assert mine[name].shape == expected.shape and mine[name].dtype == expected.dtype
+            assert np.isfinite(expected.astype(np.float64)).all()
+    if mode == "float16":
+        for mine, theirs in zip(ours, reference):
+            check_float(mine, theirs)
+
+
+def quantize(values, detail):
+    scale, zero = detail["quantization"]
+    if detail["dtype"] == np.float32 or not scale:
+        return values.astype(detail["dtype"])
+    info = np.iinfo(detail["dtype"])
+    return np.clip(np.round(values / scale) + zero, info.min, info.max).astype(detail["dtype"])
