@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/sparse/op.h"
 #include "schema/tflite.h"
 
 namespace fewbits::ops {
@@ -196,8 +197,16 @@ void fill_args(const ProductSpec& spec, DepthwiseS16S8Args& args) noexcept {
   args.in_zero_point = spec.in_zero_point;
 }
 
-Result<const void*> weight_data(const OpContext& context, const TensorInfo& weights, std::vector<int8_t>& storage) {
+Result<const void*> weight_data(const OpContext& context, const TensorInfo& weights, std::vector<std::byte>& storage) {
   const size_t bits = dtype_bits(weights.dtype);
+  if (weights.value->sparsity != nullptr) {
+    if (bits < 8) {
+      return context.fail(ErrorCode::kUnsupported, "sparse {} weights ('{}') are not supported", dtype_name(weights.dtype),
+                          weights.value->name);
+    }
+    FB_ASSIGN(storage, densify(context, weights, bits / 8));
+    return storage.data();
+  }
   if (!weights.is_const) {
     if (bits >= 8) return nullptr;
     return context.fail(ErrorCode::kUnsupported, "{} weights ('{}') must be constant", dtype_name(weights.dtype),
@@ -208,8 +217,8 @@ Result<const void*> weight_data(const OpContext& context, const TensorInfo& weig
   const size_t per_byte = 8 / bits;
   const auto* packed = weights.as<uint8_t>();
   for (size_t i = 0; i < storage.size(); ++i) {
-    const auto up = static_cast<int8_t>(static_cast<uint8_t>(packed[i / per_byte] << (8 - bits - i % per_byte * bits)));
-    storage[i] = static_cast<int8_t>(up >> (8 - bits));
+    const auto high = static_cast<int8_t>(static_cast<uint8_t>(packed[i / per_byte] << (8 - bits - i % per_byte * bits)));
+    storage[i] = static_cast<std::byte>(high >> (8 - bits));
   }
   return storage.data();
 }

@@ -60,9 +60,9 @@ void fill_args(const ProductSpec& spec, DepthwiseF32Args& args) noexcept;
 void fill_args(const ProductSpec& spec, DepthwiseS8Args& args) noexcept;
 void fill_args(const ProductSpec& spec, DepthwiseS16S8Args& args) noexcept;
 
-// The bytes of constant weights as kernels take them; int4 and int2 are unpacked into `storage`. Null when not constant; an
-// error when weights that are not constant are packed.
-Result<const void*> weight_data(const OpContext& context, const TensorInfo& weights, std::vector<int8_t>& storage);
+// The elements of constant weights as kernels take them; int4, int2 and sparse ones are unpacked into `storage`. Null when not
+// constant; an error when weights that are not constant are int4 or int2.
+Result<const void*> weight_data(const OpContext& context, const TensorInfo& weights, std::vector<std::byte>& storage);
 
 // Uninitialised memory aligned for packed weights.
 class AlignedBytes {

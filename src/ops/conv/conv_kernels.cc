@@ -31,6 +31,7 @@ ConvPlan plan_conv(const ConvGeometry& g, const FilterStrides& strides) {
   plan.n = static_cast<size_t>(g.out_channels / g.groups);
   plan.taps = g.taps();
   plan.tap_k = static_cast<size_t>(g.in_channels / g.groups);
+  if (plan.tap_k == 1) plan.strides.in = strides.tap;  // where the next element is the next tap
   constexpr Spatial kOnes{1, 1, 1}, kZeros{0, 0, 0};
   plan.direct = g.filter == kOnes && g.stride == kOnes && g.pad == kZeros;
   if (g.groups != 1 || g.filter[2] == 1 || g.dilation[2] != 1 || g.out[2] == 0) return plan;
@@ -239,7 +240,7 @@ Result<Prepared> prepare_gemm_conv(const OpContext& context, const ConvGeometry&
   const TensorInfo& weights = context.inputs[1];
   ConvPlan plan = plan_conv(geometry, filter_strides(context.node->op, geometry));
   plan.symmetric = context.node->op == Op::CONV_2D && weights.quant->scale.size() == 1;
-  std::vector<int8_t> storage;
+  std::vector<std::byte> storage;
   FB_ASSIGN(const void* data, weight_data(context, weights, storage));
   switch (spec.scheme) {
     case Scheme::kFloat: return make_conv<GemmF32Kernel>(plan, std::move(spec), data);

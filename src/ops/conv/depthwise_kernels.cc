@@ -161,7 +161,7 @@ Result<Prepared> prepare_depthwise_rows(const OpContext& context, ConvCase& conv
     return context.fail(ErrorCode::kUnsupported, "an image of {} with {} output channels has more than 2^31 elements",
                         shape_text(context.inputs[0].shape), g.out_channels);
   }
-  std::vector<int8_t> storage;
+  std::vector<std::byte> storage;
   FB_ASSIGN(const void* data, weight_data(context, context.inputs[1], storage));
   switch (conv.spec.scheme) {
     case Scheme::kFloat: return make_depthwise<DepthwiseF32Kernel>(context, conv, data, false);

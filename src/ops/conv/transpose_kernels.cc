@@ -239,7 +239,7 @@ Prepared make_transpose(const OpContext& context, ConvCase& conv, const void* da
 Result<Prepared> prepare_transpose_conv(const OpContext& context) {
   FB_ASSIGN(const ConvGeometry geometry, conv_geometry(context, &context.outputs[0].shape));
   FB_ASSIGN(ConvCase conv, conv_case(context, geometry, 0));
-  std::vector<int8_t> storage;
+  std::vector<std::byte> storage;
   FB_ASSIGN(const void* data, weight_data(context, context.inputs[1], storage));
   if (context.node->op == Op::CONV_3D_TRANSPOSE && conv.spec.scheme != Scheme::kFloat) return unsupported_types(context);
   switch (conv.spec.scheme) {

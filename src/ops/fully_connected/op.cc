@@ -17,6 +17,9 @@ const tflite::FullyConnectedOptionsT& options_of(const OpContext& context) {
 
 Status infer_fully_connected(OpContext& context) {
   const TensorInfo &input = context.inputs[0], &weights = context.inputs[1];
+  if (!context.has_input(0) || !context.has_input(1)) {
+    return context.fail(ErrorCode::kInvalidModel, "the input and the weights cannot be left out");
+  }
   if (input.dynamic || weights.dynamic) return infer_dynamic(context);
   if (weights.rank() < 2 || !is_static(weights.shape) || weights.dim(-1) == 0) {
     return context.fail(ErrorCode::kInvalidModel, "the weights must be a matrix, not {}", shape_text(weights.shape));

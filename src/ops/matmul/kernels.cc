@@ -166,7 +166,7 @@ Result<Prepared> prepare_batch_matmul(const OpContext& context) {
   const TensorInfo &x = context.inputs[0], &y = context.inputs[1], &output = context.outputs[0];
   FB_ASSIGN(MatmulShape shape, matmul_shape(context));
   if (x.dtype == DType::kInt16 && y.dtype == DType::kInt16) return prepare_int16(context, std::move(shape));
-  std::vector<int8_t> storage;
+  std::vector<std::byte> storage;
   FB_ASSIGN(const void* data, weight_data(context, y, storage));
   if (x.dtype == DType::kInt8 && y.dtype == DType::kInt8 && output.dtype == DType::kInt32) {
     return make_matmul<GemmS8Kernel, int32_t>(std::move(shape), {.scheme = Scheme::kInt8}, data);
