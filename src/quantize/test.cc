@@ -1,0 +1,242 @@
+// The modes on a small network: what becomes of each operator, parameters that LiteRT demands, errors that name things.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "quantize/quantize.h"
+#include "quantize/select.h"
+#include "support/small_models.h"
+
+namespace fewbits::quantize {
+namespace {
+
+using fewbits::testing::add_node;
+using fewbits::testing::add_value;
+using fewbits::testing::small_network;
+
+// Ranges as calibration would give them, [-2, 2] for all but what `unseen` names.
+Statistics some_statistics(const Model& model, const std::string& unseen = {}) {
+  Statistics statistics;
+  statistics.fingerprint = model_fingerprint(model);
+  statistics.samples = 1;
+  for (size_t g = 0; g < model.graphs.size(); ++g) {
+    for (size_t i = 0; i < model.graphs[g].value_count(); ++i) {
+      const Value& value = model.graphs[g].value(static_cast<ValueId>(i));
+      if (value.is_const || value.dtype != DType::kFloat32 || value.name == unseen) continue;
+      TensorStats stats;
+      stats.name = value.name;
+      stats.add(-2.0f, 2.0f);
+      statistics.tensors[{static_cast<int32_t>(g), static_cast<ValueId>(i)}] = stats;
+    }
+  }
+  return statistics;
+}
+
+Result<Quantized> quantize_as(const Model& model, Mode mode, Options options = {}, const std::string& unseen = {}) {
+  options.mode = mode;
+  const Statistics statistics = some_statistics(model, unseen);
+  return quantize(model, options, &statistics);
+}
+
+std::vector<std::string> types(const Graph& graph) {
+  std::vector<std::string> list;
+  for (NodeId id : graph.order()) list.push_back(graph.node(id).type_name());
+  return list;
+}
+
+const Node& only(const Graph& graph, Op op) {
+  for (NodeId id : graph.order()) {
+    if (graph.node(id).op == op) return graph.node(id);
+  }
+  static const Node none;
+  ADD_FAILURE() << "no " << op_name(op);
+  return none;
+}
+
+TEST(Int8, FloatInputsAndOutputsAreConvertedAtTheBorders) {
+  const auto out = quantize_as(small_network(), Mode::kInt8);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& g = out->model.main();
+  EXPECT_EQ(types(g), (std::vector<std::string>{"QUANTIZE", "CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX",
+                                                "DEQUANTIZE"}));
+  EXPECT_EQ(g.value(g.inputs[0]).dtype, DType::kFloat32);
+  EXPECT_EQ(g.value(g.outputs[0]).dtype, DType::kFloat32);
+  EXPECT_EQ(g.value(g.outputs[0]).name, "probabilities");
+  for (const Decision& decision : out->decisions) EXPECT_EQ(decision.treatment, Treatment::kInteger) << decision.reason;
+}
+
+TEST(Int8, ParametersFollowTheRules) {
+  const auto out = quantize_as(small_network(), Mode::kInt8Only);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& g = out->model.main();
+  EXPECT_EQ(types(g), (std::vector<std::string>{"CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"}));
+  EXPECT_EQ(g.value(g.inputs[0]).dtype, DType::kInt8);
+  EXPECT_EQ(g.value(g.inputs[0]).name, "input");
+  const Node& conv = only(g, Op::CONV_2D);
+  const Value &filter = g.value(conv.inputs[1]), &bias = g.value(conv.inputs[2]), &input = g.value(conv.inputs[0]);
+  EXPECT_EQ(filter.dtype, DType::kInt8);
+  EXPECT_EQ(filter.quant.axis, 0);
+  ASSERT_EQ(filter.quant.scale.size(), 8u);
+  EXPECT_EQ(bias.dtype, DType::kInt32);
+  for (size_t c = 0; c < 8; ++c) EXPECT_FLOAT_EQ(bias.quant.scale[c], input.quant.scale[0] * filter.quant.scale[c]);
+  EXPECT_EQ(conv.version, 3);
+  const Node& depthwise = only(g, Op::DEPTHWISE_CONV_2D);
+  EXPECT_EQ(g.value(depthwise.inputs[1]).quant.axis, 3);
+  EXPECT_EQ(depthwise.version, 3);
+  const Node& reshape = only(g, Op::RESHAPE);
+  EXPECT_EQ(g.value(reshape.inputs[0]).quant.scale, g.value(reshape.outputs[0]).quant.scale);
+  const Value& softmax = g.value(only(g, Op::SOFTMAX).outputs[0]);
+  EXPECT_EQ(softmax.quant.scale[0], 1.0f / 256);
+  EXPECT_EQ(softmax.quant.zero(), -128);
+}
+
+TEST(Int8, Uint8InterfaceIsTheInt8OneShifted) {
+  Options options;
+  options.input_type = DType::kUInt8;
+  options.output_type = DType::kUInt8;
+  const auto out = quantize_as(small_network(), Mode::kInt8Only, options);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& g = out->model.main();
+  EXPECT_EQ(types(g).front(), "QUANTIZE");
+  EXPECT_EQ(types(g).back(), "QUANTIZE");
+  const Value& outer = g.value(g.inputs[0]);
+  const Value& inner = g.value(only(g, Op::CONV_2D).inputs[0]);
+  EXPECT_EQ(outer.dtype, DType::kUInt8);
+  EXPECT_EQ(outer.quant.scale, inner.quant.scale);
+  EXPECT_EQ(outer.quant.zero(), inner.quant.zero() + 128);
+  EXPECT_EQ(out->model.signatures[0].inputs[0].value, g.inputs[0]);
+  EXPECT_EQ(out->model.signatures[0].outputs[0].value, g.outputs[0]);
+}
+
+TEST(Int8, PerTensorOnRequest) {
+  Options options;
+  options.per_channel = false;
+  const auto out = quantize_as(small_network(), Mode::kInt8, options);
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->model.main().value(only(out->model.main(), Op::CONV_2D).inputs[1]).quant.scale.size(), 1u);
+}
+
+TEST(Int8, ExcludedOperatorsStayFloatWithTheReason) {
+  Options options;
+  options.exclude = {"dw"};
+  const auto out = quantize_as(small_network(), Mode::kInt8, options);
+  ASSERT_TRUE(out) << out.error().message;
+  EXPECT_EQ(types(out->model.main()), (std::vector<std::string>{"QUANTIZE", "CONV_2D", "DEQUANTIZE", "DEPTHWISE_CONV_2D", "QUANTIZE",
+                                                                "RESHAPE", "FULLY_CONNECTED", "SOFTMAX", "DEQUANTIZE"}));
+  const auto depthwise = std::find_if(out->decisions.begin(), out->decisions.end(),
+                                      [](const Decision& d) { return d.type == "DEPTHWISE_CONV_2D"; });
+  EXPECT_EQ(depthwise->treatment, Treatment::kFloat);
+  EXPECT_EQ(depthwise->reason, "excluded by 'dw'");
+}
+
+TEST(Int8Only, ListsEveryOffenderAtOnce) {
+  Model model = small_network();
+  Graph& g = model.main();
+  const ValueId sine = add_value(g, "sine", {1, 5}), cosine = add_value(g, "cosine", {1, 5});
+  add_node(g, Op::SIN, {g.outputs[0]}, {sine});
+  add_node(g, Op::COS, {sine}, {cosine});
+  g.outputs = {cosine};
+  model.signatures[0].outputs[0].value = cosine;
+  const auto out = quantize_as(model, Mode::kInt8Only);
+  ASSERT_FALSE(out);
+  EXPECT_EQ(out.error().code, ErrorCode::kUnsupported);
+  for (const char* text : {"2 operators", "SIN", "'sine'", "COS", "'cosine'"}) {
+    EXPECT_NE(out.error().message.find(text), std::string::npos) << out.error().message;
+  }
+}
+
+TEST(Int8, ATensorThatNoSampleReachedStaysFloat) {
+  const auto out = quantize_as(small_network(), Mode::kInt8, {}, "dw");
+  ASSERT_TRUE(out) << out.error().message;
+  bool named = false;
+  for (const Decision& decision : out->decisions) named |= decision.reason == "'dw' was never seen in calibration";
+  EXPECT_TRUE(named);
+}
+
+TEST(Int8, FixedScalesDoNotClipTheirNeighboursInAConcatenation) {
+  Model model = small_network();
+  Graph& g = model.main();
+  const ValueId logits = g.node(g.order()[3]).outputs[0], joined = add_value(g, "joined", {1, 10});
+  tflite::ConcatenationOptionsT options;
+  options.axis = 1;
+  add_node(g, Op::CONCATENATION, {g.outputs[0], logits}, {joined}, options);
+  g.outputs = {joined};
+  model.signatures[0].outputs[0].value = joined;
+  const auto out = quantize_as(model, Mode::kInt8);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& q = out->model.main();
+  const Node& concat = only(q, Op::CONCATENATION);
+  const QuantParams& result = q.value(concat.outputs[0]).quant;
+  EXPECT_GT(result.scale[0], 3.9f / 255);  // [-2, 2], not softmax's [0, 1]
+  for (ValueId input : concat.inputs) {
+    EXPECT_EQ(q.value(input).quant.scale, result.scale);
+    EXPECT_EQ(q.value(input).quant.zero(), result.zero());
+  }
+  EXPECT_EQ(q.value(only(q, Op::SOFTMAX).outputs[0]).quant.scale[0], 1.0f / 256);
+}
+
+TEST(Int16x8, BiasesAreInt64) {
+  const auto out = quantize_as(small_network(), Mode::kInt16x8);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& g = out->model.main();
+  const Node& conv = only(g, Op::CONV_2D);
+  EXPECT_EQ(g.value(conv.inputs[0]).dtype, DType::kInt16);
+  EXPECT_EQ(g.value(conv.inputs[0]).quant.zero(), 0);
+  EXPECT_EQ(g.value(conv.inputs[1]).dtype, DType::kInt8);
+  EXPECT_EQ(g.value(conv.inputs[2]).dtype, DType::kInt64);
+  EXPECT_EQ(conv.version, 4);
+}
+
+TEST(WeightsMode, OnlyLargeConstants) {
+  Options options;
+  options.min_elements = 200;
+  const auto out = quantize_as(small_network(), Mode::kWeights, options);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& g = out->model.main();
+  EXPECT_EQ(g.value(only(g, Op::CONV_2D).inputs[1]).dtype, DType::kInt8);
+  EXPECT_EQ(g.value(only(g, Op::CONV_2D).inputs[2]).dtype, DType::kFloat32);
+  EXPECT_EQ(g.value(only(g, Op::DEPTHWISE_CONV_2D).inputs[1]).dtype, DType::kFloat32);
+  const Node& dense = only(g, Op::FULLY_CONNECTED);
+  EXPECT_EQ(g.value(dense.inputs[1]).dtype, DType::kInt8);
+  EXPECT_TRUE(dense.options->AsFullyConnectedOptions()->asymmetric_quantize_inputs);
+  EXPECT_EQ(only(g, Op::CONV_2D).version, 5);
+}
+
+TEST(Float16, EveryConstantThroughDequantize) {
+  const auto out = quantize_as(small_network(), Mode::kFloat16);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& g = out->model.main();
+  const auto list = types(g);
+  EXPECT_EQ(std::count(list.begin(), list.end(), "DEQUANTIZE"), 5);
+  size_t halves = 0;
+  for (NodeId id : g.order()) halves += g.value(g.node(id).inputs[0]).dtype == DType::kFloat16;
+  EXPECT_EQ(halves, 5u);
+}
+
+TEST(Quantize, RefusesWhatDoesNotFit) {
+  Options options;
+  options.mode = Mode::kInt8;
+  const Model model = small_network();
+  EXPECT_FALSE(quantize(model, options, nullptr));
+  Statistics other = some_statistics(model);
+  other.fingerprint = "0";
+  const auto wrong = quantize(model, options, &other);
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message.find("another model"), std::string::npos);
+  options.mode = Mode::kWeights;
+  options.input_type = DType::kInt8;
+  EXPECT_FALSE(quantize(model, options));
+  EXPECT_FALSE(mode_from_name("int7"));
+}
+
+TEST(Select, Globs) {
+  EXPECT_TRUE(glob_match("*/w", "conv/w"));
+  EXPECT_TRUE(glob_match("c?nv*", "conv/w"));
+  EXPECT_FALSE(glob_match("conv", "conv/w"));
+  EXPECT_TRUE(glob_match("*", ""));
+  EXPECT_FALSE(glob_match("?", ""));
+  EXPECT_TRUE(glob_match("*a*b", "xxaxxab"));
+}
+
+}  // namespace
+}  // namespace fewbits::quantize
