@@ -78,7 +78,8 @@ Status Session::allocate() {
   arena_ = memory_.get() + (align_up(address) - address);
   state_ = arena_ + arena;
   workspace_ = state_ + state;
-  std::memset(arena_, 0, arena + state);
+  std::memset(arena_, 0, arena);
+  clear_state();
 
   dynamic_.resize(plan_->graph().value_count());
   const auto& steps = plan_->steps();
@@ -270,8 +271,20 @@ Result<std::vector<OwnedTensor>> Session::call(int32_t graph, std::span<const Te
   return outputs;
 }
 
-void Session::reset_state() {
+// Variables start at a real 0: int8 ones, as in LiteRT, at their zero point.
+void Session::clear_state() noexcept {
   std::memset(state_, 0, plan_->state_bytes());
+  for (size_t i = 0; i < plan_->graph().value_count(); ++i) {
+    const auto id = static_cast<ValueId>(i);
+    const Value& value = plan_->graph().value(id);
+    const ValuePlan& place = plan_->value(id);
+    if (place.place != Place::kState || value.dtype != DType::kInt8) continue;
+    std::memset(state_ + place.offset, static_cast<int>(value.quant.zero()), place.bytes);
+  }
+}
+
+void Session::reset_state() {
+  clear_state();
   *resources_ = {};
   for (auto& [graph, callee] : callees_) callee->reset_state();
 }

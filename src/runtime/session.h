@@ -49,6 +49,7 @@ class Session {
   class StepArgs;
   Session(std::shared_ptr<const Plan> plan, std::shared_ptr<ThreadPool> pool, std::shared_ptr<ResourceStore> resources, int depth);
   Status allocate();
+  void clear_state() noexcept;
   Status run_dynamic(size_t step);
   Status tap_outputs(const Node& node);
   TensorView view(ValueId id) const;

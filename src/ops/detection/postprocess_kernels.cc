@@ -1,11 +1,7 @@
 // infer() and prepare() of TFLite_Detection_PostProcess.
-#include <flatbuffers/flexbuffers.h>
-
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <vector>
 
+#include "ops/detection/flexbuffer.h"
 #include "ops/detection/op.h"
 #include "ops/detection/ref.h"
 #include "ops/support.h"
@@ -16,30 +12,25 @@ namespace {
 enum Operand : size_t { kEncodings, kScores, kAnchors };
 
 Result<PostprocessOptions> read_options(const OpContext& context) {
-  // Copied: FlexBuffers wants alignment.
-  const std::span<const uint8_t> given = context.node->custom_options.bytes();
-  std::vector<uint64_t> storage(given.size() / sizeof(uint64_t) + 1);
-  if (!given.empty()) std::memcpy(storage.data(), given.data(), given.size());
-  const auto* bytes = reinterpret_cast<const uint8_t*>(storage.data());
-  std::vector<uint8_t> seen;
-  if (given.size() < 3 || !flexbuffers::VerifyBuffer(bytes, given.size(), &seen)) {
-    return context.fail(ErrorCode::kInvalidModel, "the options are not a valid FlexBuffer");
-  }
-  const flexbuffers::Reference root = flexbuffers::GetRoot(bytes, given.size());
-  if (!root.IsMap()) return context.fail(ErrorCode::kInvalidModel, "the options are not a FlexBuffer map");
-  const flexbuffers::Map map = root.AsMap();
+  const auto map = FlexMap::open(context.node->custom_options.bytes());
+  if (!map) return context.fail(ErrorCode::kInvalidModel, "the options are not a FlexBuffer map");
+  const auto real = [&](const char* key) { return static_cast<float>(map->number(key).value_or(0)); };
+  const auto integer = [&](const char* key, int32_t otherwise = 0) {
+    const double value = map->number(key).value_or(otherwise);
+    return value >= 0 && value <= INT32_MAX ? static_cast<int32_t>(value) : -1;
+  };
   PostprocessOptions options;
-  options.max_detections = map["max_detections"].AsInt32();
-  options.max_classes_per_detection = map["max_classes_per_detection"].AsInt32();
-  if (!map["detections_per_class"].IsNull()) options.detections_per_class = map["detections_per_class"].AsInt32();
-  if (!map["use_regular_nms"].IsNull()) options.regular = map["use_regular_nms"].AsBool();
-  options.num_classes = map["num_classes"].AsInt32();
-  options.score_threshold = map["nms_score_threshold"].AsFloat();
-  options.iou_threshold = map["nms_iou_threshold"].AsFloat();
-  options.y_scale = map["y_scale"].AsFloat();
-  options.x_scale = map["x_scale"].AsFloat();
-  options.h_scale = map["h_scale"].AsFloat();
-  options.w_scale = map["w_scale"].AsFloat();
+  options.max_detections = integer("max_detections");
+  options.max_classes_per_detection = integer("max_classes_per_detection");
+  options.detections_per_class = integer("detections_per_class", options.detections_per_class);
+  options.regular = map->number("use_regular_nms").value_or(0) != 0;
+  options.num_classes = integer("num_classes");
+  options.score_threshold = real("nms_score_threshold");
+  options.iou_threshold = real("nms_iou_threshold");
+  options.y_scale = real("y_scale");
+  options.x_scale = real("x_scale");
+  options.h_scale = real("h_scale");
+  options.w_scale = real("w_scale");
   const int64_t slots = int64_t{options.max_detections} * options.max_classes_per_detection;
   if (options.max_detections <= 0 || options.max_classes_per_detection <= 0 || options.detections_per_class <= 0 ||
       options.num_classes <= 0 || slots > INT32_MAX) {

@@ -1,11 +1,12 @@
 // LSTM's basic kernel: one matrix for all gates over the input joined with the previous activation. Float, and uint8 with
 // an int16 state.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "kernels/fixed_point.h"
+#include "kernels/float_math.h"
 #include "ops/rnn/dense.h"
+#include "ops/rnn/math.h"
 #include "ops/rnn/op.h"
 #include "ops/rnn/options.h"
 #include "ops/support.h"
@@ -39,8 +40,6 @@ struct BasicLstm {
   }
 };
 
-float sigmoid(float x) noexcept { return 1.0f / (1.0f + std::exp(-x)); }
-
 void run_float(const BasicLstm& lstm, const Dense& product, const RunArgs& args) noexcept {
   if (lstm.batch == 0) return;
   product.begin_run(args);
@@ -53,12 +52,12 @@ void run_float(const BasicLstm& lstm, const Dense& product, const RunArgs& args)
     for (size_t i = 0; i < width; ++i) row[i] += in<float>(args, kBias)[i];
     for (size_t i = 0; i < lstm.depth; ++i) {
       const size_t at = b * lstm.depth + i;
-      const float input = sigmoid(row[kIn * lstm.depth + i]);
-      const float update = std::tanh(row[kUpdate * lstm.depth + i]);
-      const float forget = sigmoid(row[kForget * lstm.depth + i]);
+      const float input = logistic_f32(row[kIn * lstm.depth + i]);
+      const float update = tanh_as_eigen(row[kUpdate * lstm.depth + i]);
+      const float forget = logistic_f32(row[kForget * lstm.depth + i]);
       const float state = input * update + forget * in<float>(args, kState)[at];
       out<float>(args, kNewState)[at] = state;
-      out<float>(args, kNewActivation)[at] = sigmoid(row[kOut * lstm.depth + i]) * std::tanh(state);
+      out<float>(args, kNewActivation)[at] = logistic_f32(row[kOut * lstm.depth + i]) * tanh_as_eigen(state);
     }
   }
   lstm.keep<float, float>(args);
@@ -68,6 +67,13 @@ struct BasicQuantized {
   FixedMultiplier multiplier;  // of accumulators, to Q3.12
   int32_t weights_zero_point = 0;
 };
+
+// x * m, halves of the final shift rounded up: LiteRT computes these products with ruy, which rounds so.
+int32_t scale_as_ruy(int32_t x, FixedMultiplier m) noexcept {
+  const int32_t high = multiply_by_quantized_multiplier(x, {m.value, m.shift > 0 ? m.shift : 0});
+  const int right = m.shift < 0 ? -m.shift : 0;
+  return right == 0 ? high : static_cast<int32_t>((int64_t{high} + (int64_t{1} << (right - 1))) >> right);
+}
 
 void run_quantized(const BasicLstm& lstm, const BasicQuantized& quantized, const RunArgs& args) noexcept {
   using Q0 = FixedPoint<int16_t, 0>;
@@ -84,7 +90,7 @@ void run_quantized(const BasicLstm& lstm, const BasicQuantized& quantized, const
       for (size_t c = 0; c < joined; ++c) {
         acc += static_cast<uint32_t>((int32_t{x[c]} - 128) * (int32_t{w[c]} - quantized.weights_zero_point));
       }
-      const int32_t value = multiply_by_quantized_multiplier(static_cast<int32_t>(acc), quantized.multiplier);
+      const int32_t value = scale_as_ruy(static_cast<int32_t>(acc), quantized.multiplier);
       gates[r] = static_cast<int16_t>(std::clamp(value, -32768, 32767));
     }
     for (size_t i = 0; i < lstm.depth; ++i) {

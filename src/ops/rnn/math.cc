@@ -4,11 +4,31 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/float_math.h"
 #include "schema/tflite.h"
 
 namespace fewbits::ops::rnn {
 
 using tflite::ActivationFunctionType;
+
+// tanh within 5 units in the last place, as a quotient of polynomials whose coefficients are those of Eigen's. LiteRT's
+// recurrent kernels call Eigen, and a hybrid operator quantizes what it wrote: saturated states put the zero point on a
+// tie, which the last bit decides. So here the last bit is theirs (of their builds without fused multiply-add).
+float tanh_as_eigen(float value) noexcept {
+  constexpr float kLimit = 7.90738964080810547f;  // beyond it the quotient rounds to 1
+  const float x = std::clamp(value, -kLimit, kLimit);
+  const float x2 = x * x;
+  float p = 1.394553628e-8f;
+  p = p * x2 + 2.102733560e-5f;
+  p = p * x2 + 3.520756727e-3f;
+  p = p * x2 + 1.340216100e-1f;
+  float q = 8.015776984e-7f;
+  q = q * x2 + 3.326951409e-4f;
+  q = q * x2 + 2.597254514e-2f;
+  q = q * x2 + 4.673548340e-1f;
+  q = q * x2 + 1.0f;
+  return (x2 * x * p + x) / q;
+}
 
 void apply_activation(ActivationFunctionType activation, float* x, size_t count) noexcept {
   switch (activation) {
@@ -22,7 +42,7 @@ void apply_activation(ActivationFunctionType activation, float* x, size_t count)
       for (size_t i = 0; i < count; ++i) x[i] = std::clamp(x[i], 0.0f, 6.0f);
       return;
     case ActivationFunctionType::TANH:
-      for (size_t i = 0; i < count; ++i) x[i] = std::tanh(x[i]);
+      for (size_t i = 0; i < count; ++i) x[i] = tanh_as_eigen(x[i]);
       return;
     case ActivationFunctionType::SIGN_BIT:
       for (size_t i = 0; i < count; ++i) x[i] = std::signbit(x[i]) ? 1.0f : 0.0f;
@@ -33,7 +53,7 @@ void apply_activation(ActivationFunctionType activation, float* x, size_t count)
 }
 
 void apply_sigmoid(float* x, size_t count) noexcept {
-  for (size_t i = 0; i < count; ++i) x[i] = 1.0f / (1.0f + std::exp(-x[i]));
+  for (size_t i = 0; i < count; ++i) x[i] = logistic_f32(x[i]);
 }
 
 void normalize(float* x, size_t count) noexcept {

@@ -10,6 +10,7 @@ enum class ActivationFunctionType : int8_t;
 
 namespace fewbits::ops::rnn {
 
+float tanh_as_eigen(float value) noexcept;
 // x = activation(x), in place.
 void apply_activation(tflite::ActivationFunctionType activation, float* x, size_t count) noexcept;
 void apply_sigmoid(float* x, size_t count) noexcept;

@@ -20,11 +20,13 @@
 //   - The 12-intermediate LSTM ("8x8 to 8") is refused: LiteRT's kernel for it reads beyond its tables of scales.
 //   - A batch-major BIDIRECTIONAL_SEQUENCE_LSTM that merges its outputs keeps [batch, output] states; LiteRT steps through
 //     them with the merged width, beyond their end.
-//   - A time-major hybrid BIDIRECTIONAL_SEQUENCE_RNN runs its sequence once; LiteRT runs it as often as it has steps.
-//   - A batch-major BIDIRECTIONAL_SEQUENCE_RNN without auxiliary weights feeds the auxiliary input to the backward cell
-//     (as the time-major one does in LiteRT too); a time-major auxiliary input may have another width than the input.
-// Followed although it looks like a slip: an integer LSTM with peepholes and a projection applies the peephole weights to
-// as many cells as there are outputs only.
+//   - A time-major auxiliary input of a BIDIRECTIONAL_SEQUENCE_RNN may have another width than the input; LiteRT steps
+//     through it with the input's width.
+// Followed although they look like slips, since a model behaves so on devices:
+//   - An integer LSTM with peepholes and a projection applies the peephole weights to as many cells as there are outputs.
+//   - A time-major hybrid BIDIRECTIONAL_SEQUENCE_RNN runs its sequence as often as it has steps, its state carrying over.
+//   - A batch-major BIDIRECTIONAL_SEQUENCE_RNN without auxiliary weights ignores its auxiliary input; a time-major one
+//     feeds it to the backward cell.
 #pragma once
 
 #include <span>

@@ -21,6 +21,7 @@ struct RnnOperands {
 struct RnnSettings {
   tflite::ActivationFunctionType activation;
   bool asymmetric = false;
+  size_t rounds = 1;  // how often a run walks the sequence
 };
 
 class RnnCell {
@@ -47,6 +48,16 @@ class RnnCell {
     input_.begin_run(args);
     recurrent_.begin_run(args);
     for (const Dense& product : aux_) product.begin_run(args);
+    for (size_t round = 0; round < settings_.rounds; ++round) walk(args);
+  }
+
+ private:
+  static size_t width(const OpContext& context, int operand, int dimension) {
+    return static_cast<size_t>(context.inputs[static_cast<size_t>(operand)].dim(dimension));
+  }
+
+  // The whole sequence once.
+  void walk(const RunArgs& args) const noexcept {
     float* from_input = array_at<float>(args, from_input_at_);
     for (size_t begin = 0; begin < sequence_.time; begin += sequence_.chunk()) {
       const size_t count = std::min(sequence_.chunk(), sequence_.time - begin);
@@ -62,11 +73,6 @@ class RnnCell {
       });
       for (size_t i = begin; i < begin + count; ++i) step(args, sequence_.time_of(i), first, count);
     }
-  }
-
- private:
-  static size_t width(const OpContext& context, int operand, int dimension) {
-    return static_cast<size_t>(context.inputs[static_cast<size_t>(operand)].dim(dimension));
   }
 
   void step(const RunArgs& args, size_t t, size_t first, size_t count) const noexcept {
@@ -184,7 +190,7 @@ Result<Prepared> prepare_sequence_rnn(const OpContext& context) {
 
 Result<Prepared> prepare_bidirectional_rnn(const OpContext& context) {
   const auto options = bidirectional_rnn_options(context);
-  const RnnSettings settings = {options.fused_activation_function, options.asymmetric_quantize_inputs};
+  RnnSettings settings = {options.fused_activation_function, options.asymmetric_quantize_inputs};
   FB_ASSIGN(Sequence sequence, sequence_of(context, options.time_major));
   RnnOperands forward, backward = {.weights = 5, .recurrent = 6, .bias = 7, .state = 8};
   const bool aux = context.has_input(9), aux_weights = context.has_input(10);
@@ -200,9 +206,10 @@ Result<Prepared> prepare_bidirectional_rnn(const OpContext& context) {
     forward.aux = backward.aux = 9;
     forward.aux_weights = 10;
     backward.aux_weights = 11;
-  } else if (aux) {
-    backward.input = 9;
+  } else if (aux && options.time_major) {
+    backward.input = 9;  // batch-major LiteRT forgets it: see op.h
   }
+  if (options.time_major && context.inputs[1].dtype != DType::kFloat32) settings.rounds = sequence.time;  // and here
   FB_TRY(check_cell(context, forward, sequence));
   FB_TRY(check_cell(context, backward, sequence));
   for (const TensorInfo& output : context.outputs) FB_TRY(require_type(context, output, "the output", {DType::kFloat32}));
