@@ -215,7 +215,7 @@ class Reader {
     return {};
   }
 
-  // A constant without elements has no bytes to show that it is one: it is what nothing makes.
+  // A constant without elements, or a sparse one of zeros, has no bytes to show that it is one: it is what nothing makes.
   static Status mark_empty_constants(Graph& graph) {
     for (const auto* ids : {&graph.inputs, &graph.outputs}) {
       for (ValueId id : *ids) {
@@ -227,7 +227,7 @@ class Reader {
       const auto id = static_cast<ValueId>(i);
       Value& value = graph.value(id);
       if (value.data.empty() && !value.is_variable && uses.producer(id) < 0 && !uses.is_graph_input(id) &&
-          std::find(value.shape.begin(), value.shape.end(), 0) != value.shape.end()) {
+          (value.sparsity != nullptr || std::find(value.shape.begin(), value.shape.end(), 0) != value.shape.end())) {
         value.is_const = true;
       }
     }

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <random>
 
 #include "ops/random/op.h"
@@ -56,7 +57,7 @@ void fill_normal(Philox& philox, float* to, size_t count) noexcept {
     const Philox::Block block = philox();
     for (size_t j = i; j < std::min(i + 4, count); j += 2) {
       const float radius = std::sqrt(-2.0f * std::log(std::max(uniform(block[j - i]), 1.0e-7f)));
-      const float angle = 2.0f * static_cast<float>(3.14159265358979323846) * uniform(block[j - i + 1]);
+      const auto angle = static_cast<float>(2 * std::numbers::pi * static_cast<double>(uniform(block[j - i + 1])));
       to[j] = std::sin(angle) * radius;
       if (j + 1 < count) to[j + 1] = std::cos(angle) * radius;
     }
