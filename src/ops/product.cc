@@ -197,30 +197,42 @@ void fill_args(const ProductSpec& spec, DepthwiseS16S8Args& args) noexcept {
   args.in_zero_point = spec.in_zero_point;
 }
 
-Result<const void*> weight_data(const OpContext& context, const TensorInfo& weights, std::vector<std::byte>& storage) {
-  const size_t bits = dtype_bits(weights.dtype);
+namespace {
+// int4 or int2 elements, lowest bits first, to int8.
+void unpack(const void* packed, size_t count, size_t bits, int8_t* out) noexcept {
+  const auto* bytes = static_cast<const uint8_t*>(packed);
+  const size_t per_byte = 8 / bits;
+  for (size_t i = 0; i < count; ++i) {
+    const auto high = static_cast<int8_t>(static_cast<uint8_t>(bytes[i / per_byte] << (8 - bits - i % per_byte * bits)));
+    out[i] = static_cast<int8_t>(high >> (8 - bits));
+  }
+}
+}  // namespace
+
+Result<WeightData> weight_data(const OpContext& context, const TensorInfo& weights) {
+  WeightData result{.count = weights.count(), .bits = dtype_bits(weights.dtype)};
   if (weights.value->sparsity != nullptr) {
-    if (bits < 8) {
+    if (result.bits < 8) {
       return context.fail(ErrorCode::kUnsupported, "sparse {} weights ('{}') are not supported", dtype_name(weights.dtype),
                           weights.value->name);
     }
-    FB_ASSIGN(storage, densify(context, weights, bits / 8));
-    return storage.data();
+    FB_ASSIGN(result.storage, densify(context, weights, result.bits / 8));
+    result.data = result.storage.data();
+  } else if (weights.is_const && result.bits < 8) {
+    result.storage.resize(result.count);
+    unpack(weights.data, result.count, result.bits, reinterpret_cast<int8_t*>(result.storage.data()));
+    result.data = result.storage.data();
+  } else if (weights.is_const) {
+    result.data = weights.data;
   }
-  if (!weights.is_const) {
-    if (bits >= 8) return nullptr;
-    return context.fail(ErrorCode::kUnsupported, "{} weights ('{}') must be constant", dtype_name(weights.dtype),
-                        weights.value->name);
-  }
-  if (bits >= 8) return weights.data;
-  storage.resize(weights.count());
-  const size_t per_byte = 8 / bits;
-  const auto* packed = weights.as<uint8_t>();
-  for (size_t i = 0; i < storage.size(); ++i) {
-    const auto high = static_cast<int8_t>(static_cast<uint8_t>(packed[i / per_byte] << (8 - bits - i % per_byte * bits)));
-    storage[i] = static_cast<std::byte>(high >> (8 - bits));
-  }
-  return storage.data();
+  return result;
+}
+
+const void* LiveWeights::elements(const void* operand, std::byte* workspace) const noexcept {
+  if (bits_ >= 8) return operand;
+  auto* unpacked = reinterpret_cast<int8_t*>(workspace + at_);
+  unpack(operand, count_, bits_, unpacked);
+  return unpacked;
 }
 
 size_t bias_space(const ProductSpec& spec, size_t channels) noexcept {

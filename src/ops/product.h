@@ -60,9 +60,13 @@ void fill_args(const ProductSpec& spec, DepthwiseF32Args& args) noexcept;
 void fill_args(const ProductSpec& spec, DepthwiseS8Args& args) noexcept;
 void fill_args(const ProductSpec& spec, DepthwiseS16S8Args& args) noexcept;
 
-// The elements of constant weights as kernels take them; int4, int2 and sparse ones are unpacked into `storage`. Null when not
-// constant; an error when weights that are not constant are int4 or int2.
-Result<const void*> weight_data(const OpContext& context, const TensorInfo& weights, std::vector<std::byte>& storage);
+// Weights as kernels take them: constant int4, int2 and sparse ones are unpacked.
+struct WeightData {
+  const void* data = nullptr;  // null: not constant, known in a run only
+  size_t count = 0, bits = 0;  // of the operand's elements
+  std::vector<std::byte> storage;
+};
+Result<WeightData> weight_data(const OpContext& context, const TensorInfo& weights);
 
 // Uninitialised memory aligned for packed weights.
 class AlignedBytes {
@@ -91,6 +95,18 @@ class WorkspaceLayout {
 
  private:
   size_t size_ = 0;
+};
+
+// Weights that are not constant: int4 and int2 are unpacked into workspace in every run.
+class LiveWeights {
+ public:
+  LiveWeights() = default;
+  LiveWeights(const WeightData& weights, WorkspaceLayout& layout) noexcept
+      : count_(weights.count), bits_(weights.bits), at_(layout.add(weights.data == nullptr && bits_ < 8 ? count_ : 0)) {}
+  const void* elements(const void* operand, std::byte* workspace) const noexcept;
+
+ private:
+  size_t count_ = 0, bits_ = 8, at_ = 0;
 };
 
 // The element type of A by kernel.

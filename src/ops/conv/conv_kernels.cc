@@ -4,7 +4,6 @@
 #include "ops/conv/conv_kernels.h"
 #include "ops/conv/offset_table.h"
 #include "ops/conv/op.h"
-#include "kernels/quantize.h"
 #include "schema/tflite.h"
 
 namespace fewbits::ops {
@@ -57,8 +56,7 @@ class ConvKernel final : public Kernel {
   using Out = std::conditional_t<kHybrid, float, typename ProductTypes<GemmType>::Out>;
   using Weight = typename GemmType::Weight;
 
-  // weights: constant ones, packed here; or null.
-  ConvKernel(ConvPlan plan, ProductSpec spec, const Weight* weights)
+  ConvKernel(ConvPlan plan, ProductSpec spec, const WeightData& weights)
       : plan_(std::move(plan)), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()) {
     fill_args(spec_, args_);
     args_.n = plan_.n;
@@ -74,10 +72,11 @@ class ConvKernel final : public Kernel {
     padding_.assign(plan_.tap_k, pad_value_);
     packed_stride_ = gemm_.packed_size(plan_.n, plan_.taps, plan_.tap_k);
     packed_stride_ = (packed_stride_ + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment;
-    if (weights != nullptr) {
+    if (weights.data != nullptr) {
       packed_ = AlignedBytes(packed_stride_ * plan_.groups());
-      pack(weights, packed_.data());
+      pack(static_cast<const Weight*>(weights.data), packed_.data());
     }
+    live_ = LiveWeights(weights, layout_);
     lay_out();
   }
 
@@ -94,7 +93,7 @@ class ConvKernel final : public Kernel {
                                   static_cast<size_t>(plan_.geometry.out_channels), run.workspace + bias_);
     const std::byte* packed = packed_.data();
     if (packed == nullptr) {
-      pack(static_cast<const Weight*>(run.in[1]), run.workspace + pack_);
+      pack(static_cast<const Weight*>(live_.elements(run.in[1], run.workspace)), run.workspace + pack_);
       packed = run.workspace + pack_;
     }
     const ConvGeometry& g = plan_.geometry;
@@ -123,9 +122,8 @@ class ConvKernel final : public Kernel {
     offsets_ = layout_.add(plan_.direct ? 0 : table_.workspace());
     if (plan_.copy_lines) lines_ = layout_.add(plan_.gather.in_image() * sizeof(Row));
     if (kHybrid) {
-      image_ = layout_.add(g.in_image());
+      hybrid_ = HybridImage(g.in_image(), plan_.tap_k, plan_.symmetric, layout_);
       scales_ = layout_.add((plan_.direct ? g.out_positions() : table_.band_rows()) * sizeof(float));
-      hybrid_padding_ = layout_.add(plan_.tap_k);
     }
   }
 
@@ -143,17 +141,15 @@ class ConvKernel final : public Kernel {
     const Row* image;
     Row pad = pad_value_;
     if constexpr (kHybrid) {
-      auto* quantized = reinterpret_cast<int8_t*>(run.workspace + image_);
-      const DynamicParams q = select_quantize(isa()).f32_to_s8_dynamic(input, quantized, plan_.geometry.in_image(), plan_.symmetric);
+      const DynamicParams q = hybrid_.quantize(input, run.workspace);
       const size_t rows = plan_.direct ? plan_.geometry.out_positions() : table_.band_rows();
       auto* scales = reinterpret_cast<float*>(run.workspace + scales_);
       std::fill_n(scales, rows, q.scale);
       pad = static_cast<Row>(q.zero_point);
-      std::memset(run.workspace + hybrid_padding_, pad, plan_.tap_k);
       args.row_scale = scales;
       args.a_zero_point = q.zero_point;
-      args.a.padding = reinterpret_cast<const Row*>(run.workspace + hybrid_padding_);
-      image = quantized;
+      args.a.padding = hybrid_.padding(run.workspace);
+      image = hybrid_.image(run.workspace);
     } else {
       image = input;
     }
@@ -220,13 +216,15 @@ class ConvKernel final : public Kernel {
   Row pad_value_ = 0;
   std::vector<Row> padding_;
   WorkspaceLayout layout_;
-  size_t bias_ = 0, pack_ = 0, offsets_ = 0, lines_ = 0, image_ = 0, scales_ = 0, hybrid_padding_ = 0;
+  LiveWeights live_;
+  size_t bias_ = 0, pack_ = 0, offsets_ = 0, lines_ = 0, scales_ = 0;
+  HybridImage hybrid_;
 };
 
 template <class GemmType, bool kHybrid = false>
-Prepared make_conv(const ConvPlan& plan, ProductSpec spec, const void* weights) {
+Prepared make_conv(const ConvPlan& plan, ProductSpec spec, const WeightData& weights) {
   auto kernel = std::make_unique<ConvKernel<GemmType, kHybrid>>(
-      plan, std::move(spec), static_cast<const typename GemmType::Weight*>(weights));
+      plan, std::move(spec), weights);
   Prepared prepared;
   prepared.workspace = kernel->workspace();
   prepared.choice = kernel->choice();
@@ -240,8 +238,7 @@ Result<Prepared> prepare_gemm_conv(const OpContext& context, const ConvGeometry&
   const TensorInfo& weights = context.inputs[1];
   ConvPlan plan = plan_conv(geometry, filter_strides(context.node->op, geometry));
   plan.symmetric = context.node->op == Op::CONV_2D && weights.quant->scale.size() == 1;
-  std::vector<std::byte> storage;
-  FB_ASSIGN(const void* data, weight_data(context, weights, storage));
+  FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {
     case Scheme::kFloat: return make_conv<GemmF32Kernel>(plan, std::move(spec), data);
     case Scheme::kInt8:

@@ -4,10 +4,34 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "kernels/quantize.h"
 #include "ops/conv/geometry.h"
 #include "ops/product.h"
 
 namespace fewbits::ops {
+
+// The input of a hybrid convolution: one image at a time quantized to workspace, with a padding of its zero point.
+class HybridImage {
+ public:
+  HybridImage() = default;
+  // padding: how many elements stand for a tap outside the image.
+  HybridImage(size_t elements, size_t padding, bool symmetric, WorkspaceLayout& layout)
+      : elements_(elements), padding_(padding), symmetric_(symmetric), image_(layout.add(elements)), padding_at_(layout.add(padding)) {}
+
+  DynamicParams quantize(const float* in, std::byte* workspace) const noexcept {
+    auto* image = reinterpret_cast<int8_t*>(workspace + image_);
+    const DynamicParams q = select_quantize(isa()).f32_to_s8_dynamic(in, image, elements_, symmetric_);
+    std::memset(workspace + padding_at_, q.zero_point, padding_);
+    return q;
+  }
+  const int8_t* image(std::byte* workspace) const noexcept { return reinterpret_cast<int8_t*>(workspace + image_); }
+  const int8_t* padding(std::byte* workspace) const noexcept { return reinterpret_cast<int8_t*>(workspace + padding_at_); }
+
+ private:
+  size_t elements_ = 0, padding_ = 0;
+  bool symmetric_ = false;
+  size_t image_ = 0, padding_at_ = 0;
+};
 
 // A checked convolution: its shapes, types and parameters.
 struct ConvCase {

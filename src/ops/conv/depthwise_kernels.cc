@@ -1,7 +1,6 @@
 // prepare() of DEPTHWISE_CONV_2D, and of CONV_2D with one input channel a group.
 #include <algorithm>
 
-#include "kernels/quantize.h"
 #include "ops/conv/conv_kernels.h"
 #include "ops/conv/offset_table.h"
 #include "ops/conv/op.h"
@@ -30,10 +29,10 @@ class DepthwiseConvKernel final : public Kernel {
   using Out = std::conditional_t<kHybrid, float, typename ProductTypes<DepthwiseType>::Out>;
   using Weight = typename DepthwiseType::Weight;
 
-  // weights: [taps][channels] of constant weights, packed here; or null.
-  DepthwiseConvKernel(const ConvGeometry& geometry, ProductSpec spec, const Weight* weights, bool symmetric)
+  // weights: [taps][channels].
+  DepthwiseConvKernel(const ConvGeometry& geometry, ProductSpec spec, const WeightData& weights, bool symmetric)
       : geometry_(geometry), spec_(std::move(spec)), kernel_(select_depthwise<DepthwiseType>(spec_.weight_zero_point)),
-        symmetric_(symmetric), multiplier_(static_cast<size_t>(geometry.out_channels / geometry.in_channels)) {
+        multiplier_(static_cast<size_t>(geometry.out_channels / geometry.in_channels)) {
     const auto channels = static_cast<size_t>(geometry_.out_channels);
     ConvGeometry repeated = geometry_;
     repeated.in_channels = geometry_.out_channels;
@@ -44,18 +43,16 @@ class DepthwiseConvKernel final : public Kernel {
     args_.out_stride = channels;
     padding_.assign(channels, static_cast<Row>(spec_.in_zero_point ^ (spec_.flip != 0 ? -128 : 0)));
     const size_t packed_size = kernel_.packed_size(geometry_.taps(), channels);
-    if (weights != nullptr) {
+    live_ = LiveWeights(weights, layout_);
+    if (weights.data != nullptr) {
       packed_ = AlignedBytes(packed_size);
-      pack(weights, packed_.data());
+      pack(static_cast<const Weight*>(weights.data), packed_.data());
     } else {
       pack_ = layout_.add(packed_size);
     }
     bias_ = layout_.add(bias_space(spec_, channels));
     offsets_ = layout_.add(table_.workspace());
-    if (kHybrid) {
-      image_ = layout_.add(geometry_.in_image());
-      hybrid_padding_ = layout_.add(channels);
-    }
+    if (kHybrid) hybrid_ = HybridImage(geometry_.in_image(), channels, symmetric, layout_);
     if (multiplier_ > 1) repeated_ = layout_.add(repeated.in_image() * sizeof(Row));
   }
 
@@ -69,7 +66,7 @@ class DepthwiseConvKernel final : public Kernel {
     set_bias(args, widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr, args.channels, run.workspace + bias_));
     args.packed = packed_.data();
     if (args.packed == nullptr) {
-      pack(static_cast<const Weight*>(run.in[1]), run.workspace + pack_);
+      pack(static_cast<const Weight*>(live_.elements(run.in[1], run.workspace)), run.workspace + pack_);
       args.packed = run.workspace + pack_;
     }
     args.in.padding = padding_.data();
@@ -99,13 +96,11 @@ class DepthwiseConvKernel final : public Kernel {
   const Row* rows_of_image(const RunArgs& run, Args& args, const In* input) const noexcept {
     const Row* image;
     if constexpr (kHybrid) {
-      auto* quantized = reinterpret_cast<int8_t*>(run.workspace + image_);
-      const DynamicParams q = select_quantize(isa()).f32_to_s8_dynamic(input, quantized, geometry_.in_image(), symmetric_);
-      std::memset(run.workspace + hybrid_padding_, q.zero_point, args.channels);
-      args.in.padding = reinterpret_cast<const Row*>(run.workspace + hybrid_padding_);
+      const DynamicParams q = hybrid_.quantize(input, run.workspace);
+      args.in.padding = hybrid_.padding(run.workspace);
       args.in_scale = q.scale;
       args.in_zero_point = q.zero_point;
-      image = quantized;
+      image = hybrid_.image(run.workspace);
     } else {
       image = input;
     }
@@ -121,28 +116,28 @@ class DepthwiseConvKernel final : public Kernel {
   ConvGeometry geometry_;
   ProductSpec spec_;
   const DepthwiseType& kernel_;
-  bool symmetric_;
   size_t multiplier_;
   OffsetTable table_;
   Args args_;
   std::vector<Row> padding_;
   AlignedBytes packed_;  // empty: weights are packed in every run
   WorkspaceLayout layout_;
-  size_t pack_ = 0, bias_ = 0, offsets_ = 0, image_ = 0, hybrid_padding_ = 0, repeated_ = 0;
+  LiveWeights live_;
+  size_t pack_ = 0, bias_ = 0, offsets_ = 0, repeated_ = 0;
+  HybridImage hybrid_;
 };
 
 template <class DepthwiseType, bool kHybrid = false>
-Prepared make_depthwise(const OpContext& context, ConvCase& conv, const void* data, bool symmetric) {
+Prepared make_depthwise(const OpContext& context, ConvCase& conv, WeightData weights, bool symmetric) {
   using Weight = typename DepthwiseType::Weight;
-  const auto* weights = static_cast<const Weight*>(data);
   std::vector<Weight> by_taps;  // CONV_2D has [channels][taps]
   if (context.node->op == Op::CONV_2D) {
     const size_t taps = conv.geometry.taps(), channels = static_cast<size_t>(conv.geometry.out_channels);
     by_taps.resize(taps * channels);
     for (size_t c = 0; c < channels; ++c) {
-      for (size_t t = 0; t < taps; ++t) by_taps[t * channels + c] = weights[c * taps + t];
+      for (size_t t = 0; t < taps; ++t) by_taps[t * channels + c] = static_cast<const Weight*>(weights.data)[c * taps + t];
     }
-    weights = by_taps.data();
+    weights.data = by_taps.data();
   }
   auto kernel = std::make_unique<DepthwiseConvKernel<DepthwiseType, kHybrid>>(conv.geometry, std::move(conv.spec), weights, symmetric);
   Prepared prepared;
@@ -161,14 +156,13 @@ Result<Prepared> prepare_depthwise_rows(const OpContext& context, ConvCase& conv
     return context.fail(ErrorCode::kUnsupported, "an image of {} with {} output channels has more than 2^31 elements",
                         shape_text(context.inputs[0].shape), g.out_channels);
   }
-  std::vector<std::byte> storage;
-  FB_ASSIGN(const void* data, weight_data(context, context.inputs[1], storage));
+  FB_ASSIGN(WeightData data, weight_data(context, context.inputs[1]));
   switch (conv.spec.scheme) {
-    case Scheme::kFloat: return make_depthwise<DepthwiseF32Kernel>(context, conv, data, false);
+    case Scheme::kFloat: return make_depthwise<DepthwiseF32Kernel>(context, conv, std::move(data), false);
     case Scheme::kInt8:
-    case Scheme::kUInt8: return make_depthwise<DepthwiseS8Kernel>(context, conv, data, false);
-    case Scheme::kInt16: return make_depthwise<DepthwiseS16S8Kernel>(context, conv, data, false);
-    case Scheme::kHybrid: return make_depthwise<DepthwiseS8Kernel, true>(context, conv, data, symmetric);
+    case Scheme::kUInt8: return make_depthwise<DepthwiseS8Kernel>(context, conv, std::move(data), false);
+    case Scheme::kInt16: return make_depthwise<DepthwiseS16S8Kernel>(context, conv, std::move(data), false);
+    case Scheme::kHybrid: return make_depthwise<DepthwiseS8Kernel, true>(context, conv, std::move(data), symmetric);
   }
   return unsupported_types(context);
 }

@@ -149,7 +149,7 @@ void compare_all(const Case& c, int threads = 2) {
   compare<int8_t, int8_t, int32_t, int8_t>(c, Scheme::kInt8, threads);
   compare<int8_t, int8_t, int32_t, int8_t>(c, Scheme::kUInt8, threads);
   compare<int16_t, int8_t, int64_t, int16_t>(c, Scheme::kInt16, threads);
-  if (c.op != Op::TRANSPOSE_CONV) compare<float, int8_t, float, float>(c, Scheme::kHybrid, threads);
+  compare<float, int8_t, float, float>(c, Scheme::kHybrid, threads);
 }
 
 TEST(Conv, SumsByHand) {

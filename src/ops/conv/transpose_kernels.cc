@@ -79,34 +79,37 @@ std::vector<Phase> make_phases(const ConvGeometry& g) {
   return phases;
 }
 
-template <class GemmType>
+// kHybrid: float operands over an int8 kernel.
+template <class GemmType, bool kHybrid>
 class TransposeConvKernel final : public Kernel {
  public:
   using Row = typename ProductTypes<GemmType>::Row;
-  using Out = typename ProductTypes<GemmType>::Out;
+  using In = std::conditional_t<kHybrid, float, Row>;
+  using Out = std::conditional_t<kHybrid, float, typename ProductTypes<GemmType>::Out>;
   using Weight = typename GemmType::Weight;
 
-  // weights: constant ones, packed here; or null.
-  TransposeConvKernel(const ConvGeometry& geometry, const FilterStrides& strides, ProductSpec spec, const Weight* weights)
+  TransposeConvKernel(const ConvGeometry& geometry, const FilterStrides& strides, ProductSpec spec, const WeightData& weights)
       : geometry_(geometry), strides_(strides), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()), phases_(make_phases(geometry)) {
     fill_args(spec_, args_);
     args_.n = static_cast<size_t>(geometry_.out_channels);
     args_.a.tap_k = static_cast<size_t>(geometry_.in_channels);
     padding_.assign(args_.a.tap_k, static_cast<Row>(spec_.in_zero_point ^ (spec_.flip != 0 ? -128 : 0)));
-    size_t covered = 0, most_offsets = 0, packed_size = 0, most_taps = 1;
+    size_t covered = 0, most_offsets = 0, packed_size = 0, most_taps = 1, most_columns = 1;
     for (const Phase& phase : phases_) {
       packed_at_.push_back(packed_size);
       packed_size += padded(gemm_.packed_size(args_.n, phase.taps.size(), args_.a.tap_k));
       covered += phase.gather.out_positions();
       most_offsets = std::max(most_offsets, phase.table.workspace());
       most_taps = std::max(most_taps, phase.taps.size());
+      most_columns = std::max(most_columns, static_cast<size_t>(phase.gather.out[2]));
     }
     has_gaps_ = covered != geometry_.out_positions();
     const size_t scratch = args_.n * most_taps * args_.a.tap_k;
-    if (weights != nullptr) {
+    live_ = LiveWeights(weights, layout_);
+    if (weights.data != nullptr) {
       packed_ = AlignedBytes(packed_size);
       std::vector<Weight> gathered(scratch);
-      pack(weights, gathered.data(), packed_.data());
+      pack(static_cast<const Weight*>(weights.data), gathered.data(), packed_.data());
     } else {
       scratch_ = layout_.add(scratch * sizeof(Weight));
       pack_ = layout_.add(packed_size);
@@ -115,23 +118,29 @@ class TransposeConvKernel final : public Kernel {
     bias_ = layout_.add(bias_space(spec_, args_.n));
     offsets_ = layout_.add(most_offsets);
     pixel_ = layout_.add(args_.n * sizeof(Out));
+    if (kHybrid) {
+      hybrid_ = HybridImage(geometry_.in_image(), args_.a.tap_k, false, layout_);
+      scales_ = layout_.add(most_columns * sizeof(float));
+      columns_ = most_columns;
+    }
   }
 
   size_t workspace() const noexcept { return layout_.size(); }
-  std::string choice() const { return fmt::format("{} gathered, {} phases", gemm_.name, phases_.size()); }
+  std::string choice() const { return fmt::format("{}{} gathered, {} phases", kHybrid ? "hybrid " : "", gemm_.name, phases_.size()); }
 
   void run(const RunArgs& run) const noexcept override {
     auto args = args_;
     const std::byte* packed = packed_.data();
     if (packed == nullptr) {
-      pack(static_cast<const Weight*>(run.in[1]), reinterpret_cast<Weight*>(run.workspace + scratch_), run.workspace + pack_);
+      pack(static_cast<const Weight*>(live_.elements(run.in[1], run.workspace)),
+           reinterpret_cast<Weight*>(run.workspace + scratch_), run.workspace + pack_);
       packed = run.workspace + pack_;
     }
     set_bias(args, widen_bias(spec_, spec_.has_bias ? run.in[3] : nullptr, args.n, run.workspace + bias_));
     args.a.padding = padding_.data();
     if (has_gaps_) fill_with_bias(run, args);
     for (int32_t n = 0; n < geometry_.batch; ++n) {
-      args.a.data = in<Row>(run, 2) + static_cast<size_t>(n) * geometry_.in_image();
+      set_image(run, args, in<In>(run, 2) + static_cast<size_t>(n) * geometry_.in_image());
       Out* image = out<Out>(run) + static_cast<size_t>(n) * geometry_.out_image();
       for (size_t i = 0; i < phases_.size(); ++i) {
         args.packed = packed + packed_at_[i];
@@ -142,6 +151,20 @@ class TransposeConvKernel final : public Kernel {
 
  private:
   using Args = typename GemmType::Args;
+
+  void set_image(const RunArgs& run, Args& args, const In* input) const noexcept {
+    if constexpr (kHybrid) {
+      const DynamicParams q = hybrid_.quantize(input, run.workspace);
+      auto* scales = reinterpret_cast<float*>(run.workspace + scales_);
+      std::fill_n(scales, columns_, q.scale);
+      args.row_scale = scales;
+      args.a_zero_point = q.zero_point;
+      args.a.padding = hybrid_.padding(run.workspace);
+      args.a.data = hybrid_.image(run.workspace);
+    } else {
+      args.a.data = input;
+    }
+  }
 
   static size_t padded(size_t size) noexcept { return (size + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment; }
 
@@ -173,6 +196,8 @@ class TransposeConvKernel final : public Kernel {
   void fill_with_bias(const RunArgs& run, Args args) const noexcept {
     auto* pixel = reinterpret_cast<Out*>(run.workspace + pixel_);
     args.a = {.data = padding_.data(), .row_stride = 1, .taps = 1, .tap_k = 1};
+    const float unit = 1;
+    if constexpr (kHybrid) args.row_scale = &unit;
     args.packed = empty_packed_.data();
     args.m = 1;
     args.out = pixel;
@@ -219,14 +244,15 @@ class TransposeConvKernel final : public Kernel {
   std::vector<Row> padding_;
   AlignedBytes packed_, empty_packed_;
   WorkspaceLayout layout_;
-  size_t scratch_ = 0, pack_ = 0, bias_ = 0, offsets_ = 0, pixel_ = 0;
+  LiveWeights live_;
+  size_t scratch_ = 0, pack_ = 0, bias_ = 0, offsets_ = 0, pixel_ = 0, scales_ = 0, columns_ = 0;
+  HybridImage hybrid_;
 };
 
-template <class GemmType>
-Prepared make_transpose(const OpContext& context, ConvCase& conv, const void* data) {
-  auto kernel = std::make_unique<TransposeConvKernel<GemmType>>(
-      conv.geometry, filter_strides(context.node->op, conv.geometry), std::move(conv.spec),
-      static_cast<const typename GemmType::Weight*>(data));
+template <class GemmType, bool kHybrid = false>
+Prepared make_transpose(const OpContext& context, ConvCase& conv, const WeightData& weights) {
+  auto kernel = std::make_unique<TransposeConvKernel<GemmType, kHybrid>>(
+      conv.geometry, filter_strides(context.node->op, conv.geometry), std::move(conv.spec), weights);
   Prepared prepared;
   prepared.workspace = kernel->workspace();
   prepared.choice = kernel->choice();
@@ -239,15 +265,14 @@ Prepared make_transpose(const OpContext& context, ConvCase& conv, const void* da
 Result<Prepared> prepare_transpose_conv(const OpContext& context) {
   FB_ASSIGN(const ConvGeometry geometry, conv_geometry(context, &context.outputs[0].shape));
   FB_ASSIGN(ConvCase conv, conv_case(context, geometry, 0));
-  std::vector<std::byte> storage;
-  FB_ASSIGN(const void* data, weight_data(context, context.inputs[1], storage));
+  FB_ASSIGN(const WeightData data, weight_data(context, context.inputs[1]));
   if (context.node->op == Op::CONV_3D_TRANSPOSE && conv.spec.scheme != Scheme::kFloat) return unsupported_types(context);
   switch (conv.spec.scheme) {
     case Scheme::kFloat: return make_transpose<GemmF32Kernel>(context, conv, data);
     case Scheme::kInt8:
     case Scheme::kUInt8: return make_transpose<GemmS8Kernel>(context, conv, data);
     case Scheme::kInt16: return make_transpose<GemmS16S8Kernel>(context, conv, data);
-    case Scheme::kHybrid: break;
+    case Scheme::kHybrid: return make_transpose<GemmS8Kernel, true>(context, conv, data);
   }
   return unsupported_types(context);
 }

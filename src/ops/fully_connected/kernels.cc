@@ -19,8 +19,7 @@ class DenseKernel final : public Kernel {
   using Out = std::conditional_t<kHybrid, float, typename ProductTypes<GemmType>::Out>;
   using Weight = typename GemmType::Weight;
 
-  // weights: constant ones, packed here; or null.
-  DenseKernel(const DenseShape& shape, ProductSpec spec, const Weight* weights, bool symmetric)
+  DenseKernel(const DenseShape& shape, ProductSpec spec, const WeightData& weights, bool symmetric)
       : shape_(shape), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()), symmetric_(symmetric) {
     fill_args(spec_, args_);
     args_.m = shape_.rows;
@@ -29,9 +28,10 @@ class DenseKernel final : public Kernel {
     args_.a.tap_k = shape_.depth;
     args_.out_stride = shape_.units;
     const size_t packed_size = gemm_.packed_size(shape_.units, 1, shape_.depth);
-    if (weights != nullptr) {
+    live_ = LiveWeights(weights, layout_);
+    if (weights.data != nullptr) {
       packed_ = AlignedBytes(packed_size);
-      pack(weights, packed_.data());
+      pack(static_cast<const Weight*>(weights.data), packed_.data());
     } else {
       pack_ = layout_.add(packed_size);
     }
@@ -52,7 +52,7 @@ class DenseKernel final : public Kernel {
     auto args = args_;
     args.packed = packed_.data();
     if (args.packed == nullptr) {
-      pack(static_cast<const Weight*>(run.in[1]), run.workspace + pack_);
+      pack(static_cast<const Weight*>(live_.elements(run.in[1], run.workspace)), run.workspace + pack_);
       args.packed = run.workspace + pack_;
     }
     set_bias(args, widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr, shape_.units, run.workspace + bias_));
@@ -84,13 +84,13 @@ class DenseKernel final : public Kernel {
   typename GemmType::Args args_;
   AlignedBytes packed_;  // empty: weights are packed in every run
   WorkspaceLayout layout_;
+  LiveWeights live_;
   size_t pack_ = 0, bias_ = 0, rows_ = 0, scales_ = 0, zero_points_ = 0;
 };
 
 template <class GemmType, bool kHybrid = false>
-Prepared make_dense(const DenseShape& shape, ProductSpec spec, const void* weights, bool symmetric = true) {
-  auto kernel = std::make_unique<DenseKernel<GemmType, kHybrid>>(shape, std::move(spec),
-                                                                static_cast<const typename GemmType::Weight*>(weights), symmetric);
+Prepared make_dense(const DenseShape& shape, ProductSpec spec, const WeightData& weights, bool symmetric = true) {
+  auto kernel = std::make_unique<DenseKernel<GemmType, kHybrid>>(shape, std::move(spec), weights, symmetric);
   Prepared prepared;
   prepared.workspace = kernel->workspace();
   prepared.choice = kernel->choice();
@@ -113,8 +113,7 @@ Result<Prepared> prepare_fully_connected(const OpContext& context) {
   const TensorInfo* bias = context.has_input(2) ? &context.inputs[2] : nullptr;
   FB_ASSIGN(ProductSpec spec, product_spec(context, {input, weights, bias, output, static_cast<int32_t>(shape.units), 0,
                                                      options.fused_activation_function, true}));
-  std::vector<std::byte> storage;
-  FB_ASSIGN(const void* data, weight_data(context, weights, storage));
+  FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {
     case Scheme::kFloat: return make_dense<GemmF32Kernel>(shape, std::move(spec), data);
     case Scheme::kInt8:

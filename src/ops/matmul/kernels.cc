@@ -19,8 +19,7 @@ class MatmulKernel final : public Kernel {
   using In = std::conditional_t<kHybrid, float, Row>;
   using Weight = typename GemmType::Weight;
 
-  // right: the elements of a constant y, packed here; or null.
-  MatmulKernel(MatmulShape shape, ProductSpec spec, const Weight* right, bool symmetric)
+  MatmulKernel(MatmulShape shape, ProductSpec spec, const WeightData& right, bool symmetric)
       : shape_(std::move(shape)), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()), symmetric_(symmetric) {
     fill_args(spec_, args_);
     if constexpr (std::is_same_v<Out, int32_t>) args_.output = GemmS8Output::kInt32;
@@ -31,9 +30,10 @@ class MatmulKernel final : public Kernel {
     args_.out_stride = shape_.columns;
     packed_stride_ = gemm_.packed_size(shape_.columns, 1, shape_.depth);
     packed_stride_ = (packed_stride_ + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment;
-    if (right != nullptr) {
+    live_ = LiveWeights(right, layout_);
+    if (right.data != nullptr) {
       packed_ = AlignedBytes(packed_stride_ * shape_.right_slices);
-      for (size_t i = 0; i < shape_.right_slices; ++i) pack(right, i, packed_.data());
+      for (size_t i = 0; i < shape_.right_slices; ++i) pack(static_cast<const Weight*>(right.data), i, packed_.data());
     } else {
       pack_ = layout_.add(packed_stride_ * shape_.right_slices);
     }
@@ -55,8 +55,9 @@ class MatmulKernel final : public Kernel {
     auto args = args_;
     const std::byte* packed = packed_.data();
     if (packed == nullptr) {
+      const auto* right = static_cast<const Weight*>(live_.elements(run.in[1], run.workspace));
       parallel_for(run.pool, shape_.right_slices, 1, [&](size_t begin, size_t end) {
-        for (size_t i = begin; i < end; ++i) pack(in<Weight>(run, 1), i, run.workspace + pack_);
+        for (size_t i = begin; i < end; ++i) pack(right, i, run.workspace + pack_);
       });
       packed = run.workspace + pack_;
     }
@@ -122,13 +123,14 @@ class MatmulKernel final : public Kernel {
   AlignedBytes packed_;  // empty: y is packed in every run
   size_t packed_stride_ = 0;
   WorkspaceLayout layout_;
+  LiveWeights live_;
   size_t pack_ = 0, swapped_ = 0, quantized_ = 0, scales_ = 0, zero_points_ = 0;
 };
 
 template <class GemmType, class Out, bool kHybrid = false>
-Prepared make_matmul(MatmulShape shape, ProductSpec spec, const void* right, bool symmetric = true) {
+Prepared make_matmul(MatmulShape shape, ProductSpec spec, const WeightData& right, bool symmetric = true) {
   auto kernel = std::make_unique<MatmulKernel<GemmType, Out, kHybrid>>(
-      std::move(shape), std::move(spec), static_cast<const typename GemmType::Weight*>(right), symmetric);
+      std::move(shape), std::move(spec), right, symmetric);
   Prepared prepared;
   prepared.workspace = kernel->workspace();
   prepared.choice = kernel->choice();
@@ -166,8 +168,7 @@ Result<Prepared> prepare_batch_matmul(const OpContext& context) {
   const TensorInfo &x = context.inputs[0], &y = context.inputs[1], &output = context.outputs[0];
   FB_ASSIGN(MatmulShape shape, matmul_shape(context));
   if (x.dtype == DType::kInt16 && y.dtype == DType::kInt16) return prepare_int16(context, std::move(shape));
-  std::vector<std::byte> storage;
-  FB_ASSIGN(const void* data, weight_data(context, y, storage));
+  FB_ASSIGN(const WeightData data, weight_data(context, y));
   if (x.dtype == DType::kInt8 && y.dtype == DType::kInt8 && output.dtype == DType::kInt32) {
     return make_matmul<GemmS8Kernel, int32_t>(std::move(shape), {.scheme = Scheme::kInt8}, data);
   }
