@@ -1,0 +1,265 @@
+// fewbits quantize: a float model in, a small one out, and what became of every operator.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+
+#include "fewbits/calibrate.h"
+#include "fewbits/quantize.h"
+#include "flags.h"
+#include "interrupt.h"
+#include "progress.h"
+#include "table.h"
+
+namespace fewbits::cli {
+namespace {
+
+constexpr const char* kExamples =
+    "  fewbits quantize model.tflite -o small.tflite --mode weights\n"
+    "      int8 weights, a quarter of the size; needs no data\n"
+    "  fewbits quantize model.tflite -o int8.tflite --mode int8 --calibrate pictures/ --samples 100 --mean 127.5 --std 127.5\n"
+    "      integers throughout where that can be, ranges measured on 100 pictures\n"
+    "  fewbits quantize model.tflite -o int8.tflite --mode int8 --stats ranges.json\n"
+    "      the same with ranges that fewbits calibrate measured before\n"
+    "  fewbits quantize model.tflite -o tiny.tflite --mode int8-only --stats ranges.json --input-type uint8 --output-type uint8\n"
+    "      for devices without floating point: lists every operator that stands in the way\n"
+    "  fewbits quantize model.tflite -o mixed.tflite --mode int8 --stats ranges.json --exclude 'head/*' --exclude SOFTMAX\n"
+    "      some operators stay in float, chosen by output name or type";
+
+struct Flags {
+  std::string input, output, mode, calibrate, stats, input_type, output_type, range = "minmax", signature;
+  QuantizeOptions options;
+  bool per_tensor = false;
+  PreprocessFlags preprocess;
+  SampleFlags samples;
+  ThreadFlag threads;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+QuantizeOptions quantize_options(const Flags& flags) {
+  QuantizeOptions options = flags.options;
+  options.mode = *mode_from_name(flags.mode);
+  options.per_channel = !flags.per_tensor;
+  options.range = flags.range == "average" ? RangeRule::kMovingAverage : RangeRule::kMinMax;
+  if (!flags.input_type.empty()) options.input_type = *dtype_from_name(flags.input_type);
+  if (!flags.output_type.empty()) options.output_type = *dtype_from_name(flags.output_type);
+  return options;
+}
+
+bool needs_calibration(QuantizeMode mode) { return mode != QuantizeMode::kWeights && mode != QuantizeMode::kFloat16; }
+
+void check_usage(const Flags& flags, QuantizeMode mode) {
+  if (!flags.calibrate.empty() && !flags.stats.empty()) throw UsageError("--calibrate and --stats cannot be given together");
+  if (needs_calibration(mode) && flags.calibrate.empty() && flags.stats.empty()) {
+    throw UsageError(fmt::format("mode {} needs to know the ranges of activations: give data with --calibrate, or the file of an "
+                                 "earlier fewbits calibrate with --stats", flags.mode));
+  }
+  if (!needs_calibration(mode)) {
+    for (const std::string* type : {&flags.input_type, &flags.output_type}) {
+      if (!type->empty() && *type != "float32") {
+        throw UsageError(fmt::format("mode {} keeps inputs and outputs in float32; integer ones need an int8 or int16x8 mode", flags.mode));
+      }
+    }
+  }
+  if (!flags.stats.empty() && flags.preprocess.given()) {
+    throw UsageError("--stats holds how pictures were prepared, so --resize, --mean and the like cannot be given too");
+  }
+}
+
+Result<std::optional<Calibration>> calibration(const Flags& flags, const CommonFlags& common, const ModelPtr& model) {
+  if (!flags.stats.empty()) {
+    auto loaded = Calibration::load(flags.stats);
+    if (!loaded) return tl::unexpected<Error>(loaded.error());
+    return std::optional(*std::move(loaded));
+  }
+  const auto data_options = flags.preprocess.dataset_options();
+  if (!data_options) return tl::unexpected<Error>(data_options.error());
+  auto data = Dataset::open(flags.calibrate, *data_options);
+  if (!data) return tl::unexpected<Error>(data.error());
+  Progress progress("calibrating", common);
+  CalibrateOptions options{flags.signature, flags.samples.choice(), flags.threads.threads, flags.preprocess.ignore_nonfinite,
+                           progress.callback()};
+  auto made = calibrate_model(model, *data, options);
+  if (!made) return tl::unexpected<Error>(made.error());
+  return std::optional(*std::move(made));
+}
+
+size_t file_size(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  return error ? 0 : static_cast<size_t>(size);
+}
+
+constexpr Treatment kTreatments[] = {Treatment::kInteger, Treatment::kHybrid, Treatment::kWeightOnly, Treatment::kFloat};
+
+std::map<Treatment, size_t> count_treatments(const std::vector<Decision>& decisions) {
+  std::map<Treatment, size_t> counts;
+  for (const Decision& decision : decisions) ++counts[decision.treatment];
+  return counts;
+}
+
+// Decisions with the same type and reason are one line.
+void print_reasons(const std::vector<Decision>& decisions, Treatment treatment, const char* title) {
+  struct Group {
+    size_t count = 0;
+    const Decision* first = nullptr;
+  };
+  std::map<std::tuple<std::string, std::string, std::string>, Group> groups;
+  for (const Decision& decision : decisions) {
+    if (decision.treatment != treatment || decision.reason.empty()) continue;
+    Group& group = groups[{decision.type, decision.reason, decision.help}];
+    if (group.count++ == 0) group.first = &decision;
+  }
+  if (groups.empty()) return;
+  std::vector<Group> sorted;
+  for (const auto& [key, group] : groups) sorted.push_back(group);
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Group& a, const Group& b) { return a.count > b.count; });
+  fmt::print("{}\n", title);
+  Table table({{"", Table::Align::kRight}, {""}, {""}});
+  for (const Group& group : sorted) {
+    const Decision& d = *group.first;
+    table.add({fmt::format("{}", group.count), d.type, d.help.empty() ? d.reason : fmt::format("{} ({})", d.reason, d.help)});
+  }
+  table.print(2);
+}
+
+struct Report {
+  const Flags& flags;
+  const QuantizeResult& result;
+  size_t before, after;
+  uint64_t samples;
+  double calibrate_seconds, quantize_seconds;
+  std::vector<std::string> warnings;
+};
+
+double ratio(const Report& report) {
+  return report.before == 0 ? 0 : static_cast<double>(report.after) / static_cast<double>(report.before);
+}
+
+void print_text(const Report& report) {
+  const bool smaller = report.after < report.before && report.after > 0;
+  fmt::print("{} {} -> {} {}: {} of the size{}\n", report.flags.input, bytes_text(report.before), report.flags.output,
+             bytes_text(report.after), percent_text(ratio(report)),
+             smaller ? fmt::format(", {:.1f} times smaller", 1 / ratio(report)) : "");
+  fmt::print("mode {}", report.flags.mode);
+  if (report.samples > 0) fmt::print(", ranges from {}", count_text(report.samples, "sample"));
+  fmt::print("\n");
+  auto counts = count_treatments(report.result.decisions);
+  fmt::print("operators on float values: {}\n", report.result.decisions.size());
+  Table table({{"", Table::Align::kRight}, {""}});
+  for (const auto& [treatment, meaning] : {std::pair(Treatment::kInteger, "run on integers"),
+                                           std::pair(Treatment::kHybrid, "have int8 weights and quantize activations as they run"),
+                                           std::pair(Treatment::kWeightOnly, "have small constants and compute in float"),
+                                           std::pair(Treatment::kFloat, "stay in float")}) {
+    if (counts[treatment] > 0) table.add({fmt::format("{}", counts[treatment]), meaning});
+  }
+  table.print(2);
+  print_reasons(report.result.decisions, Treatment::kFloat, "in float because:");
+  print_reasons(report.result.decisions, Treatment::kWeightOnly, "not on integers because:");
+  for (const std::string& warning : report.warnings) fmt::print("warning: {}\n", warning);
+}
+
+Json to_json(const Report& report) {
+  auto counts = count_treatments(report.result.decisions);
+  Json operators = Json::object(), decisions = Json::array();
+  for (Treatment treatment : kTreatments) operators[treatment_name(treatment)] = counts[treatment];
+  for (const Decision& d : report.result.decisions) {
+    decisions.push_back({{"subgraph", d.graph}, {"operator", d.node}, {"type", d.type}, {"output", d.output},
+                         {"treatment", treatment_name(d.treatment)}, {"reason", d.reason}, {"help", d.help}});
+  }
+  return {{"input", {{"path", report.flags.input}, {"bytes", report.before}}},
+          {"output", {{"path", report.flags.output}, {"bytes", report.after}}},
+          {"ratio", ratio(report)},
+          {"mode", report.flags.mode},
+          {"calibration_samples", report.samples},
+          {"operators", operators},
+          {"decisions", decisions},
+          {"warnings", report.warnings},
+          {"calibrate_seconds", report.calibrate_seconds},
+          {"quantize_seconds", report.quantize_seconds}};
+}
+
+std::vector<std::string> all_warnings(const Flags& flags, QuantizeMode mode, const QuantizeResult& result) {
+  std::vector<std::string> warnings = result.warnings;
+  if (!needs_calibration(mode) && !(flags.calibrate.empty() && flags.stats.empty())) {
+    warnings.push_back(fmt::format("mode {} needs no calibration, so the data was not looked at", flags.mode));
+  }
+  const auto counts = count_treatments(result.decisions);
+  const auto in_float = counts.find(Treatment::kFloat);
+  if (in_float != counts.end() && in_float->second == result.decisions.size()) {
+    warnings.push_back("no operator was quantized: the model is as large as before");
+  }
+  return warnings;
+}
+
+Status run(const Flags& flags, const CommonFlags& common) {
+  const QuantizeOptions options = quantize_options(flags);
+  check_usage(flags, options.mode);
+  const auto model = load_model(flags.input);
+  if (!model) return tl::unexpected<Error>(model.error());
+  const size_t before = file_size(flags.input);  // now: the output may replace it
+  std::optional<Calibration> ranges;
+  auto start = std::chrono::steady_clock::now();
+  if (needs_calibration(options.mode)) {
+    auto made = calibration(flags, common, *model);
+    if (!made) return tl::unexpected<Error>(made.error());
+    ranges = *std::move(made);
+  }
+  const double calibrate_seconds = seconds_since(start);
+  start = std::chrono::steady_clock::now();
+  const auto result = quantize_model(**model, options, ranges ? &*ranges : nullptr);
+  if (!result) return tl::unexpected<Error>(result.error());
+  {
+    const WritingOutput guard;
+    const Status saved = save_model(*result->model, flags.output);
+    if (!saved) return saved;
+  }
+  const Report report{flags, *result, before, file_size(flags.output), ranges ? ranges->samples() : 0, calibrate_seconds,
+                      seconds_since(start), all_warnings(flags, options.mode, *result)};
+  if (common.json) {
+    print_json(to_json(report));
+  } else if (!common.quiet) {
+    print_text(report);
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App* command = add_command(app, common, "quantize", "Store a float model in few bits", kExamples);
+  command->add_option("IN", flags->input, "The float .tflite model")->required();
+  command->add_option("-o,--output", flags->output, "Where the small model goes")->type_name("OUT")->required();
+  command->add_option("--mode", flags->mode, "weights: int8 weights, float activations. float16: half-precision constants. int8: "
+                      "integers, float where it must. int8-only: integers or an error. int16x8: int16 activations, int8 weights")
+      ->required()->type_name("weights|float16|int8|int8-only|int16x8")
+      ->check(CLI::IsMember({"weights", "float16", "int8", "int8-only", "int16x8"}))->option_text("weights|float16|int8|int8-only|int16x8");
+  command->add_option("--calibrate", flags->calibrate, "Measure ranges on DATA: a folder of pictures, .wav, .npz, .npy or raw files, "
+                      "a .npz with one array per input (samples first), or a .npy")->type_name("DATA");
+  command->add_option("--stats", flags->stats, "Take ranges from this file of fewbits calibrate")->type_name("FILE");
+  for (auto [name, target] : {std::pair("--input-type", &flags->input_type), std::pair("--output-type", &flags->output_type)}) {
+    command->add_option(name, *target, "Type of the model's float ones: float32, or int8, uint8, int16 in integer modes (float32; int8 "
+                        "for int8-only)")->type_name("T")->check(CLI::IsMember({"float32", "int8", "uint8", "int16"}));
+  }
+  command->add_flag("--per-tensor", flags->per_tensor, "One scale a weight tensor, not one a channel");
+  command->add_option("--min-elements", flags->options.min_elements, "Mode weights leaves smaller constants in float (1024)")->type_name("N");
+  command->add_option("--range", flags->range, "Which range counts: the widest, or the moving average of each sample's (minmax)")
+      ->type_name("minmax|average")->check(CLI::IsMember({"minmax", "average"}));
+  command->add_option("--include", flags->options.include, "Quantize only operators of this type or output name, with * and ?; "
+                      "repeatable")->type_name("P")->allow_extra_args(false);
+  command->add_option("--exclude", flags->options.exclude, "Leave operators of this type or output name in float; repeatable")
+      ->type_name("P")->allow_extra_args(false);
+  add_signature(*command, flags->signature);
+  flags->threads.add(*command);
+  flags->samples.add(*command, false);
+  flags->preprocess.add(*command);
+  command->callback([flags, &common, &action] { action = [flags, &common] { return run(*flags, common); }; });
+}
+
+}  // namespace fewbits::cli

@@ -1,0 +1,132 @@
+// Groups of flags that several commands share.
+#include "flags.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "fewbits/calibrate.h"
+
+namespace fewbits::cli {
+namespace {
+
+constexpr const char* kPreprocess = "How pictures become the input";
+constexpr const char* kSamples = "Which samples";
+
+template <class Enum>
+void add_enum(CLI::App& command, const std::string& flag, Enum& target, const std::map<std::string, Enum>& names,
+              const std::string& help) {
+  std::string list;
+  for (const auto& [name, value] : names) list += (list.empty() ? "" : "|") + name;
+  command.add_option_function<std::string>(
+             flag, [&target, names](const std::string& name) { target = names.at(name); }, help)
+      ->check([names, list](const std::string& name) {
+        return names.count(name) ? std::string() : fmt::format("'{}' is none of {}", name, list);
+      })
+      ->type_name(list)
+      ->group(kPreprocess);
+}
+
+std::vector<float> channel_numbers(const std::string& text, const std::string& flag) {
+  std::vector<float> out;
+  for (double number : parse_numbers(text, flag)) out.push_back(static_cast<float>(number));
+  if (out.size() > 1 && out.size() != 3) throw UsageError(fmt::format("{} takes one number or three, not {}", flag, out.size()));
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> parse_numbers(const std::string& text, const std::string& flag) {
+  std::vector<double> out;
+  for (size_t begin = 0; begin <= text.size() && !text.empty();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    size_t used = 0;
+    double number = 0;
+    try {
+      number = std::stod(part, &used);
+    } catch (const std::exception&) {
+      used = 0;
+    }
+    if (used == 0 || used != part.size() || !std::isfinite(number)) {
+      throw UsageError(fmt::format("{} takes numbers with commas between them, and '{}' is none", flag, part));
+    }
+    out.push_back(number);
+    begin = end + 1;
+  }
+  return out;
+}
+
+void PreprocessFlags::add(CLI::App& command) {
+  command.add_option("--resize", options.resize_short, "Resize so that the short side has this many pixels")
+      ->type_name("SHORT")->check(CLI::PositiveNumber)->group(kPreprocess);
+  command.add_option("--crop", options.crop, "Then cut the centre square of this size")
+      ->type_name("N")->check(CLI::PositiveNumber)->group(kPreprocess);
+  command.add_option("--mean", mean, "value = (pixel * scale - mean) / std; one number, or one a channel")
+      ->type_name("A[,B,C]")->group(kPreprocess);
+  command.add_option("--std", std, "See --mean")->type_name("A[,B,C]")->group(kPreprocess);
+  command.add_option("--scale", options.scale, "See --mean; 0.00392157 (1/255) for values from 0 to 1")
+      ->type_name("S")->group(kPreprocess);
+  command.add_flag_callback("--bgr", [this] { options.channel_order = ChannelOrder::kBgr; }, "Blue first; the default is RGB")
+      ->group(kPreprocess);
+  add_enum<ChannelLayout>(command, "--layout", options.layout, {{"nhwc", ChannelLayout::kNhwc}, {"nchw", ChannelLayout::kNchw}},
+                          "Order of the dimensions (nhwc)");
+  add_enum<Fit>(command, "--fit", options.fit, {{"crop", Fit::kCrop}, {"stretch", Fit::kStretch}},
+                "What to do when the picture's aspect is not the input's (crop)");
+  add_enum<Interpolation>(command, "--interpolation", options.interpolation,
+                          {{"bilinear", Interpolation::kBilinear}, {"bicubic", Interpolation::kBicubic}}, "For resizing (bilinear)");
+  command.add_option("--sample-rate", audio.sample_rate, "The rate that WAV files must have")
+      ->type_name("HZ")->check(CLI::PositiveNumber)->group(kPreprocess);
+  command.add_flag("--ignore-nonfinite", ignore_nonfinite, "Leave NaN and infinity out instead of stopping at them");
+}
+
+void PreprocessFlags::add_stats(CLI::App& command) {
+  command.add_option("--stats", stats, "Prepare pictures as this statistics file says they were for calibration")
+      ->type_name("FILE")->group(kPreprocess);
+}
+
+bool PreprocessFlags::given() const { return !(options == PreprocessOptions()) || !mean.empty() || !std.empty(); }
+
+Result<DatasetOptions> PreprocessFlags::dataset_options() const {
+  DatasetOptions out;
+  out.preprocess = options;
+  out.preprocess.mean = channel_numbers(mean, "--mean");
+  out.preprocess.std = channel_numbers(std, "--std");
+  out.audio = audio;
+  out.non_finite = ignore_nonfinite ? NonFinite::kSkip : NonFinite::kError;
+  if (stats.empty()) return out;
+  if (given()) throw UsageError("--stats says how pictures are prepared, so --resize, --mean and the like cannot be given too");
+  auto calibration = Calibration::load(stats);
+  if (!calibration) return tl::unexpected<Error>(calibration.error());
+  out.preprocess = calibration->preprocess();
+  return out;
+}
+
+void SampleFlags::add(CLI::App& command, bool with_others) {
+  command.add_option("--samples", samples, "Use this many samples; the default is all")
+      ->type_name("N")->check(CLI::PositiveNumber)->group(kSamples);
+  command.add_option("--seed", seed, "Draw them at random, the same for the same seed; the default is the first ones")
+      ->type_name("N")->group(kSamples);
+  if (with_others) {
+    command.add_flag("--others", others, "Use the samples that --samples and --seed would leave out: those that calibration did not see")
+        ->needs("--samples")->group(kSamples);
+  }
+}
+
+int ThreadFlag::default_threads() {
+  constexpr int kMost = 4;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMost);
+}
+
+void ThreadFlag::add(CLI::App& command) {
+  command.add_option("--threads", threads, fmt::format("Threads to compute on ({} here)", default_threads()))
+      ->type_name("N")->check(CLI::Range(1, 64));
+}
+
+void add_signature(CLI::App& command, std::string& signature) {
+  command.add_option("--signature", signature, "Which of the model's signatures; the default is its first")->type_name("NAME");
+}
+
+}  // namespace fewbits::cli

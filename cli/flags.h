@@ -1,0 +1,50 @@
+// Groups of flags that several commands share.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "command.h"
+#include "fewbits/data.h"
+
+namespace fewbits::cli {
+
+// How pictures become inputs. See fewbits/data.h.
+struct PreprocessFlags {
+  PreprocessOptions options;
+  AudioOptions audio;
+  std::string mean, std;  // "a" or "a,b,c"
+  std::string stats;      // a statistics file whose preprocessing is used instead
+  bool ignore_nonfinite = false;
+
+  void add(CLI::App& command);
+  // Adds --stats with this help: for commands that take from it nothing but the preprocessing.
+  void add_stats(CLI::App& command);
+  // Throws UsageError for lists that are no numbers, or --stats beside other flags.
+  Result<DatasetOptions> dataset_options() const;
+  bool given() const;  // any flag of preprocessing
+};
+
+struct SampleFlags {
+  size_t samples = 0;
+  std::optional<uint64_t> seed;
+  bool others = false;
+
+  void add(CLI::App& command, bool with_others);
+  SampleChoice choice() const { return {samples, seed, others}; }
+};
+
+struct ThreadFlag {
+  int threads = default_threads();
+
+  void add(CLI::App& command);
+  static int default_threads();  // the machine's, at most 4
+};
+
+void add_signature(CLI::App& command, std::string& signature);
+
+// "1,224,224,3" to numbers; UsageError names the flag.
+std::vector<double> parse_numbers(const std::string& text, const std::string& flag);
+
+}  // namespace fewbits::cli

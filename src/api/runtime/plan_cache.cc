@@ -1,0 +1,49 @@
+// Plans shared by the runtimes of one model.
+#include "api/runtime/plan_cache.h"
+
+#include <mutex>
+#include <tuple>
+
+namespace fewbits::api {
+namespace {
+
+using Key = std::tuple<const Model*, int32_t, std::map<size_t, Shape>>;
+using SharedPlan = std::shared_ptr<const runtime::Plan>;
+
+// Weak, so that a plan goes with its last runtime. A plan keeps its model alive: while it can be locked, the address in its key
+// is that model's and no other's.
+struct Cache {
+  std::mutex mutex;
+  std::map<Key, std::weak_ptr<const runtime::Plan>> plans;
+};
+
+Cache& cache() {
+  static Cache instance;
+  return instance;
+}
+
+}  // namespace
+
+Result<SharedPlan> shared_plan(const ModelPtr& model, int32_t graph, const std::map<size_t, Shape>& input_shapes) {
+  const Key key{model.get(), graph, input_shapes};
+  {
+    const std::lock_guard lock(cache().mutex);
+    const auto known = cache().plans.find(key);
+    if (known != cache().plans.end()) {
+      if (SharedPlan plan = known->second.lock()) return plan;
+    }
+  }
+  // Made without the lock, so that other models need not wait; of two that are made at once the first stays.
+  runtime::PlanOptions options;
+  options.graph = graph;
+  options.input_shapes = input_shapes;
+  FB_ASSIGN(SharedPlan made, runtime::Plan::make(model, options));
+  const std::lock_guard lock(cache().mutex);
+  std::erase_if(cache().plans, [](const auto& entry) { return entry.second.expired(); });
+  auto& kept = cache().plans[key];
+  if (SharedPlan other = kept.lock()) return other;
+  kept = made;
+  return made;
+}
+
+}  // namespace fewbits::api

@@ -1,0 +1,289 @@
+// The public runtime: names, shapes and types in front of a plan and its session.
+#include "fewbits/runtime.h"
+
+#include <fmt/ranges.h>
+
+#include <chrono>
+#include <cstring>
+#include <map>
+
+#include "api/runtime/guard.h"
+#include "api/runtime/interface.h"
+#include "api/runtime/plan_cache.h"
+#include "base/checked.h"
+#include "ir/model.h"
+#include "ir/types.h"
+#include "runtime/session.h"
+
+namespace fewbits {
+namespace {
+
+constexpr int kMostThreads = 64;
+
+bool is_dynamic(const TensorSpec& spec) { return !is_static(spec.shape); }
+
+// Whether `shape` is what the model declares, -1 standing for any size.
+bool fits_declared(const Shape& shape, const Shape& declared) {
+  if (shape.size() != declared.size()) return false;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (declared[i] >= 0 && declared[i] != shape[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+struct Runtime::Impl {
+  ModelPtr model;
+  RuntimeOptions options;
+  SignatureDescription interface;
+  std::vector<Shape> shapes;                      // of the inputs, now
+  std::vector<uint8_t> filled;                    // by the caller, since the start or the last resize
+  std::vector<std::vector<std::byte>> waiting;    // what inputs hold while there is no session
+  std::unique_ptr<runtime::Session> session;      // none while the plan does not fit the shapes
+  bool profiling = false, has_run = false;
+  double plan_ms = 0;
+
+  const Graph& graph() const { return model->graphs[static_cast<size_t>(interface.subgraph)]; }
+
+  Status start() {
+    if (model == nullptr) return fail(ErrorCode::kInvalidArgument, "there is no model: the pointer is null");
+    if (options.threads < 1 || options.threads > kMostThreads) {
+      return fail(ErrorCode::kInvalidArgument, "threads must be 1 to {}, not {}", kMostThreads, options.threads);
+    }
+    FB_ASSIGN(interface, api::interface_of(*model, options.signature));
+    bool dynamic = false;
+    for (const TensorSpec& spec : interface.inputs) dynamic |= is_dynamic(spec);
+    for (ValueId id : graph().inputs) shapes.push_back(graph().value(id).shape);
+    filled.assign(shapes.size(), 0);
+    waiting.resize(shapes.size());
+    const Status planned = plan();
+    if (!planned && !dynamic) return planned;
+    return {};
+  }
+
+  // Makes a session for the shapes, which takes over what the inputs hold.
+  Status plan() {
+    if (session != nullptr) return {};
+    const auto start = std::chrono::steady_clock::now();
+    std::map<size_t, Shape> changed;
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      if (shapes[i] != graph().value(graph().inputs[i]).shape) changed[i] = shapes[i];
+    }
+    FB_ASSIGN(auto made, api::shared_plan(model, interface.subgraph, changed));
+    FB_ASSIGN(session, runtime::Session::make(std::move(made), {options.threads}));
+    session->set_profiling(profiling);
+    plan_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    for (size_t i = 0; i < waiting.size(); ++i) {
+      const TensorView target = session->input_view(i);
+      if (!waiting[i].empty() && waiting[i].size() == target.bytes) {
+        std::memcpy(session->input(i), waiting[i].data(), target.bytes);
+      }
+      waiting[i] = {};
+    }
+    return {};
+  }
+
+  // Gives the session up, and keeps what its inputs hold.
+  void unplan() {
+    has_run = false;
+    if (session == nullptr) return;
+    for (size_t i = 0; i < waiting.size(); ++i) {
+      const TensorView view = session->input_view(i);
+      const auto* bytes = static_cast<const std::byte*>(view.data);
+      if (filled[i] && bytes != nullptr) waiting[i].assign(bytes, bytes + view.bytes);
+    }
+    session.reset();
+  }
+
+  Status resize(size_t i, const Shape& shape) {
+    if (!byte_size(interface.inputs[i].dtype, shape)) {
+      return fail(ErrorCode::kInvalidArgument, "input '{}' cannot have the shape {}", interface.inputs[i].label(),
+                  shape_text(shape));
+    }
+    if (shape == shapes[i]) return {};
+    unplan();
+    shapes[i] = shape;
+    waiting[i].clear();
+    filled[i] = 0;
+    return {};
+  }
+
+  Result<std::span<std::byte>> bytes_of(size_t i) {
+    if (session != nullptr) {
+      const TensorView view = session->input_view(i);
+      if (view.data != nullptr) return std::span(static_cast<std::byte*>(session->input(i)), view.bytes);
+    }
+    const auto bytes = byte_size(interface.inputs[i].dtype, shapes[i]);
+    if (!bytes || session != nullptr) {
+      return fail(ErrorCode::kUnsupported, "input '{}' is of type {}, which cannot be set", interface.inputs[i].label(),
+                  dtype_name(interface.inputs[i].dtype));
+    }
+    waiting[i].resize(*bytes);
+    return std::span(waiting[i]);
+  }
+
+  Status set(size_t i, std::span<const std::byte> bytes) {
+    FB_ASSIGN(const std::span<std::byte> target, bytes_of(i));
+    if (bytes.size() != target.size()) {
+      return fail(ErrorCode::kInvalidArgument, "input '{}' of shape {} and type {} takes {} bytes, not {}",
+                  interface.inputs[i].label(), shape_text(shapes[i]), dtype_name(interface.inputs[i].dtype), target.size(),
+                  bytes.size());
+    }
+    if (!bytes.empty()) std::memcpy(target.data(), bytes.data(), bytes.size());
+    filled[i] = 1;
+    return {};
+  }
+
+  Status set(size_t i, const Array& array) {
+    const TensorSpec& spec = interface.inputs[i];
+    if (array.dtype != spec.dtype) {
+      return fail(ErrorCode::kInvalidArgument, "input '{}' takes {}, and the array is {}: convert it first", spec.label(),
+                  dtype_name(spec.dtype), dtype_name(array.dtype));
+    }
+    if (array.shape != shapes[i]) {
+      if (!is_dynamic(spec) || !fits_declared(array.shape, spec.shape)) {
+        return fail(ErrorCode::kInvalidArgument, "input '{}' has the shape {}, and the array {}: reshape the array, or call "
+                    "resize_input first if the model can take it", spec.label(), shape_text(shapes[i]), shape_text(array.shape));
+      }
+      FB_TRY(resize(i, array.shape));
+    }
+    return set(i, std::span<const std::byte>(array.bytes));
+  }
+
+  Status run() {
+    std::vector<std::string> missing;
+    for (size_t i = 0; i < filled.size(); ++i) {
+      if (!filled[i]) missing.push_back(fmt::format("'{}'", interface.inputs[i].label()));
+    }
+    if (!missing.empty()) {
+      return fail(ErrorCode::kInvalidArgument, "{} not set: {}; call set_input before run",
+                  missing.size() == 1 ? "an input is" : "some inputs are", fmt::join(missing, ", "));
+    }
+    FB_TRY(plan());
+    has_run = false;
+    FB_TRY(session->run());
+    has_run = true;
+    return {};
+  }
+
+  Result<OutputView> output(size_t i) const {
+    if (!has_run) return fail(ErrorCode::kInvalidArgument, "there are no outputs before a run");
+    const TensorView view = session->output(i);
+    return OutputView{view.dtype, view.shape, {static_cast<const std::byte*>(view.data), view.bytes}};
+  }
+};
+
+Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Runtime::~Runtime() = default;
+
+Result<std::unique_ptr<Runtime>> Runtime::make(ModelPtr model, const RuntimeOptions& options) {
+  return api::guarded([&]() -> Result<std::unique_ptr<Runtime>> {
+    auto impl = std::make_unique<Impl>();
+    impl->model = std::move(model);
+    impl->options = options;
+    FB_TRY(impl->start());
+    return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));
+  });
+}
+
+const std::vector<TensorSpec>& Runtime::inputs() const noexcept { return impl_->interface.inputs; }
+const std::vector<TensorSpec>& Runtime::outputs() const noexcept { return impl_->interface.outputs; }
+
+Status Runtime::resize_input(std::string_view name, const Shape& shape) {
+  return api::guarded([&]() -> Status {
+    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    return impl_->resize(i, shape);
+  });
+}
+
+Result<Shape> Runtime::input_shape(std::string_view name) const {
+  return api::guarded([&]() -> Result<Shape> {
+    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    return impl_->shapes[i];
+  });
+}
+
+Status Runtime::set_input(std::string_view name, const Array& array) {
+  return api::guarded([&]() -> Status {
+    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    return impl_->set(i, array);
+  });
+}
+
+Status Runtime::set_input(std::string_view name, std::span<const std::byte> bytes) {
+  return api::guarded([&]() -> Status {
+    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    return impl_->set(i, bytes);
+  });
+}
+
+Result<std::span<std::byte>> Runtime::input_bytes(std::string_view name) {
+  return api::guarded([&]() -> Result<std::span<std::byte>> {
+    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    FB_TRY(impl_->plan());  // so that the place stays valid over runs
+    impl_->filled[i] = 1;
+    return impl_->bytes_of(i);
+  });
+}
+
+Status Runtime::run() {
+  return api::guarded([&] { return impl_->run(); });
+}
+
+Result<OutputView> Runtime::output(std::string_view name) const {
+  return api::guarded([&]() -> Result<OutputView> {
+    FB_ASSIGN(const size_t i, api::find_spec(outputs(), name, "output"));
+    return impl_->output(i);
+  });
+}
+
+Result<Array> Runtime::output_array(std::string_view name) const {
+  return api::guarded([&]() -> Result<Array> {
+    FB_ASSIGN(const OutputView view, output(name));
+    return Array{std::string(name), view.dtype, view.shape, {view.bytes.begin(), view.bytes.end()}};
+  });
+}
+
+void Runtime::reset_state() {
+  if (impl_->session != nullptr) impl_->session->reset_state();
+}
+
+void Runtime::set_profiling(bool on) {
+  impl_->profiling = on;
+  if (impl_->session != nullptr) impl_->session->set_profiling(on);
+}
+
+std::vector<OperatorTime> Runtime::profile() const {
+  std::vector<OperatorTime> out;
+  if (!impl_->has_run) return out;
+  const auto& times = impl_->session->step_nanoseconds();
+  const std::vector<KernelChoice> choices = kernels();
+  for (size_t s = 0; s < times.size() && s < choices.size(); ++s) {
+    out.push_back({choices[s].index, choices[s].type, choices[s].name, choices[s].kernel, times[s]});
+  }
+  return out;
+}
+
+std::vector<KernelChoice> Runtime::kernels() const {
+  std::vector<KernelChoice> out;
+  if (impl_->session == nullptr) return out;
+  const auto& steps = impl_->session->plan().steps();
+  for (size_t s = 0; s < steps.size(); ++s) {
+    const Node& node = impl_->graph().node(steps[s].node);
+    KernelChoice choice{steps[s].node, node.type_name(), {}, impl_->session->choice(s), steps[s].prepared.declined};
+    if (!node.outputs.empty() && impl_->graph().valid(node.outputs[0])) choice.name = impl_->graph().value(node.outputs[0]).name;
+    out.push_back(std::move(choice));
+  }
+  return out;
+}
+
+double Runtime::plan_milliseconds() const noexcept { return impl_->plan_ms; }
+
+size_t Runtime::memory_bytes() const noexcept {
+  if (impl_->session == nullptr) return 0;
+  const runtime::Plan& plan = impl_->session->plan();
+  return plan.arena_bytes() + plan.state_bytes() + plan.workspace_bytes();
+}
+
+}  // namespace fewbits
