@@ -36,6 +36,7 @@ double element(DType type, const void* data, size_t i) {
     case DType::kFloat64: return static_cast<const double*>(data)[i];
     case DType::kFloat16: return half_to_float(static_cast<const uint16_t*>(data)[i]);
     case DType::kInt8: return static_cast<const int8_t*>(data)[i];
+    case DType::kInt4: return static_cast<int8_t>(static_cast<const uint8_t*>(data)[i / 2] << (i % 2 == 0 ? 4 : 0)) >> 4;
     case DType::kUInt8: return static_cast<const uint8_t*>(data)[i];
     case DType::kInt16: return static_cast<const int16_t*>(data)[i];
     case DType::kUInt16: return static_cast<const uint16_t*>(data)[i];
@@ -53,20 +54,22 @@ Status compare(const TensorView& ours, const calibrate::Array& expected, const j
     return fail(ErrorCode::kInternal, "shape {} instead of {}", shape_text(ours.shape), shape_text(expected.shape));
   }
   const bool complex = ours.dtype == DType::kComplex64;
-  if (ours.dtype != expected.dtype && !complex) {
+  const bool packed = ours.dtype == DType::kInt4 && expected.dtype == DType::kInt8;  // LiteRT hands int4 out unpacked
+  if (ours.dtype != expected.dtype && !complex && !packed) {
     return fail(ErrorCode::kInternal, "type {} instead of {}", dtype_name(ours.dtype), dtype_name(expected.dtype));
   }
   const DType type = complex ? DType::kFloat32 : ours.dtype;
+  const DType expected_type = packed ? DType::kInt8 : type;
   const size_t count = element_count(ours.shape) * (complex ? 2 : 1);
   double lo = 0, hi = 0;
   for (size_t i = 0; i < count; ++i) {
-    const double value = element(type, expected.bytes.data(), i);
+    const double value = element(expected_type, expected.bytes.data(), i);
     if (std::isfinite(value)) lo = std::min(lo, value), hi = std::max(hi, value);
   }
   const double allowed = tolerance.at("kind") == "float" ? tolerance.at("rel_range").get<double>() * std::max(hi - lo, 1e-30)
                                                           : tolerance.at("max_diff").get<double>();
   for (size_t i = 0; i < count; ++i) {
-    const double a = element(type, ours.data, i), b = element(type, expected.bytes.data(), i);
+    const double a = element(type, ours.data, i), b = element(expected_type, expected.bytes.data(), i);
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
     if (!(std::abs(a - b) <= allowed)) {
       return fail(ErrorCode::kInternal, "element {} of {} is {} instead of {} (allowed {})", i, count, a, b, allowed);
