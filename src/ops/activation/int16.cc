@@ -94,7 +94,9 @@ Status require_unit_output(const OpContext& context) {
 QuantizedRelu relu(const OpContext& context) {
   const TensorInfo &input = context.inputs[0], &output = context.outputs[0];
   const ReluRange real = relu_range(context.node->op);
-  const auto limit = [&](float value) { return static_cast<int32_t>(std::clamp(std::round(value / output.scale()), -1e6f, 1e6f)); };
+  const auto limit = [&](float value) {
+    return static_cast<int32_t>(std::clamp(std::round(value / output.scale()), -1e6f, 1e6f));
+  };
   const IntRange clamp{std::max(-32768, limit(real.lo)), std::min(32767, limit(real.hi))};
   return {{0, 0, clamp}, quantize_multiplier(static_cast<double>(input.scale() / output.scale()))};
 }
@@ -115,20 +117,21 @@ Result<Prepared> prepare_activation_int16(const OpContext& context) {
       WordTable table{};
       const auto function = gelu_is_approximate(*context.node) ? gelu_approximate : gelu_exact;
       fill_word_table<float>(table, input.scale(), 0, output.scale(), 0, function);
-      return kernel(context, [table](int16_t x) noexcept { return look_up(table, x); }, "gelu_s16 table of 513");
+      return kernel(
+          context, [table](int16_t x) noexcept { return look_up(table, x); }, "gelu_s16 table of 513");
     }
-    case Op::LEAKY_RELU: {
-      const float alpha = leaky_relu_alpha(*context.node);
-      const QuantizedLeakyRelu leaky{{0, 0, type_range(DType::kInt16)},
-                                     quantize_multiplier(static_cast<double>(input.scale() / output.scale())),
-                                     quantize_multiplier(static_cast<double>(input.scale() * alpha / output.scale()))};
-      return kernel(context, leaky, "leaky_relu_s16");
-    }
+    case Op::LEAKY_RELU:
+      return kernel(context,
+                    QuantizedLeakyRelu({0, 0, type_range(DType::kInt16)}, input.scale(),
+                                       leaky_relu_alpha(*context.node), output.scale()),
+                    "leaky_relu_s16");
     case Op::RELU:
     case Op::RELU6:
     case Op::RELU_N1_TO_1:
-    case Op::RELU_0_TO_1: return kernel(context, relu(context), "relu_s16");
-    default: return unsupported_types(context);
+    case Op::RELU_0_TO_1:
+      return kernel(context, relu(context), "relu_s16");
+    default:
+      return unsupported_types(context);
   }
 }
 

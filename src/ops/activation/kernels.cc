@@ -23,10 +23,12 @@ Prepared kernel(const OpContext& context, const F& f, const char* choice, size_t
 Result<Prepared> prepare_float(const OpContext& context) {
   switch (context.node->op) {
     case Op::LEAKY_RELU:
-      return kernel(context, [alpha = leaky_relu_alpha(*context.node)](float x) noexcept { return x > 0 ? x : x * alpha; },
-                    "leaky_relu_f32");
+      return kernel(
+          context, [alpha = leaky_relu_alpha(*context.node)](float x) noexcept { return x > 0 ? x : x * alpha; },
+          "leaky_relu_f32");
     case Op::ELU:
-      return kernel(context, [](float x) noexcept { return x < 0 ? std::expm1(x) : x; }, "elu_f32", kCostlyGrain);
+      return kernel(
+          context, [](float x) noexcept { return x < 0 ? std::expm1(x) : x; }, "elu_f32", kCostlyGrain);
     case Op::GELU:
       if (!gelu_is_approximate(*context.node)) return kernel(context, gelu_exact, "gelu_f32", kCostlyGrain);
       return kernel(
@@ -42,10 +44,17 @@ Result<Prepared> prepare_float(const OpContext& context) {
             return x * (above > 6.0f ? 6.0f : above) / 6.0f;
           },
           "hard_swish_f32");
-    case Op::LOGISTIC: return kernel(context, [](float x) noexcept { return logistic_f32(x); }, "logistic_f32", kCostlyGrain);
-    case Op::TANH: return kernel(context, [](float x) noexcept { return tanh_f32(x); }, "tanh_f32", kCostlyGrain);
-    case Op::RELU: return kernel(context, [](float x) noexcept { return x < 0.0f ? 0.0f : x; }, "relu_f32");
-    default: break;
+    case Op::LOGISTIC:
+      return kernel(
+          context, [](float x) noexcept { return logistic_f32(x); }, "logistic_f32", kCostlyGrain);
+    case Op::TANH:
+      return kernel(
+          context, [](float x) noexcept { return tanh_f32(x); }, "tanh_f32", kCostlyGrain);
+    case Op::RELU:
+      return kernel(
+          context, [](float x) noexcept { return x < 0.0f ? 0.0f : x; }, "relu_f32");
+    default:
+      break;
   }
   return kernel(
       context,
@@ -60,10 +69,14 @@ Result<Prepared> prepare_float(const OpContext& context) {
 
 ReluRange relu_range(Op op) noexcept {
   switch (op) {
-    case Op::RELU6: return {0.0f, 6.0f};
-    case Op::RELU_N1_TO_1: return {-1.0f, 1.0f};
-    case Op::RELU_0_TO_1: return {0.0f, 1.0f};
-    default: return {0.0f, std::numeric_limits<float>::infinity()};
+    case Op::RELU6:
+      return {0.0f, 6.0f};
+    case Op::RELU_N1_TO_1:
+      return {-1.0f, 1.0f};
+    case Op::RELU_0_TO_1:
+      return {0.0f, 1.0f};
+    default:
+      return {0.0f, std::numeric_limits<float>::infinity()};
   }
 }
 
@@ -80,10 +93,12 @@ bool gelu_is_approximate(const Node& node) noexcept {
 Result<Prepared> prepare_activation(const OpContext& context) {
   if (context.inputs[0].dtype != context.outputs[0].dtype) return unsupported_types(context);
   if (context.inputs[0].dtype == DType::kFloat32) return prepare_float(context);
-  FB_TRY(require_type(context, context.inputs[0], "the input", {DType::kFloat32, DType::kInt8, DType::kUInt8, DType::kInt16}));
+  FB_TRY(require_type(context, context.inputs[0], "the input",
+                      {DType::kFloat32, DType::kInt8, DType::kUInt8, DType::kInt16}));
   FB_TRY(require_per_tensor(context, context.inputs[0], "the input"));
   FB_TRY(require_per_tensor(context, context.outputs[0], "the output"));
-  return context.inputs[0].dtype == DType::kInt16 ? prepare_activation_int16(context) : prepare_activation_8bit(context);
+  return context.inputs[0].dtype == DType::kInt16 ? prepare_activation_int16(context)
+                                                  : prepare_activation_8bit(context);
 }
 
 }  // namespace fewbits::ops

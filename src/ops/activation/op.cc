@@ -11,18 +11,23 @@ Status infer_prelu(OpContext& context) {
   if (any_dynamic(context)) return {};
   const auto shape = broadcast_shapes(context.inputs[0].shape, context.inputs[1].shape);
   if (!shape || *shape != context.inputs[0].shape) {
-    return context.fail(ErrorCode::kInvalidModel, "a slope of {} does not broadcast to {}", shape_text(context.inputs[1].shape),
-                        shape_text(context.inputs[0].shape));
+    return context.fail(ErrorCode::kInvalidModel, "a slope of {} does not broadcast to {}",
+                        shape_text(context.inputs[1].shape), shape_text(context.inputs[0].shape));
   }
   context.outputs[0].shape = *shape;
   return {};
 }
 
 QuantRule free_rule(bool int16) {
-  return {.int8 = true, .int16 = int16, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{.kind = OperandQuant::kFree}}};
+  return {.int8 = true,
+          .int16 = int16,
+          .inputs = {{.kind = OperandQuant::kFree}},
+          .outputs = {{.kind = OperandQuant::kFree}}};
 }
 QuantRule fixed_rule(FixedParams fixed8, FixedParams fixed16) {
-  return {.int8 = true, .int16 = true, .inputs = {{.kind = OperandQuant::kFree}},
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {{.kind = OperandQuant::kFree}},
           .outputs = {{.kind = OperandQuant::kFixed, .fixed8 = fixed8, .fixed16 = fixed16}}};
 }
 
@@ -30,10 +35,13 @@ QuantRule fixed_rule(FixedParams fixed8, FixedParams fixed16) {
 
 int32_t version_relu(const OpContext& context) {
   switch (context.inputs[0].dtype) {
-    case DType::kInt16: return 3;
+    case DType::kInt16:
+      return 3;
     case DType::kInt8:
-    case DType::kUInt8: return 2;
-    default: return 1;
+    case DType::kUInt8:
+      return 2;
+    default:
+      return 1;
   }
 }
 int32_t version_leaky_relu(const OpContext& context) { return context.inputs[0].dtype == DType::kInt16 ? 2 : 1; }
@@ -43,24 +51,67 @@ int32_t version_gelu(const OpContext& context) {
 }
 
 const OpDef kOps[] = {
-    {.op = Op::RELU, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation, .version = version_relu,
+    {.op = Op::RELU,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
+     .version = version_relu,
      .quant = free_rule(true)},
-    {.op = Op::RELU6, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation, .version = version_by_type,
+    {.op = Op::RELU6,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
+     .version = version_by_type,
      .quant = free_rule(true)},
-    {.op = Op::RELU_N1_TO_1, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation,
+    {.op = Op::RELU_N1_TO_1,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
      .quant = free_rule(false)},
-    {.op = Op::RELU_0_TO_1, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation,
+    {.op = Op::RELU_0_TO_1,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
      .quant = free_rule(false)},
-    {.op = Op::PRELU, .inputs = {2, 2}, .flags = kInPlace, .infer = infer_prelu, .prepare = prepare_prelu, .quant = free_rule(false)},
-    {.op = Op::LEAKY_RELU, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation,
-     .version = version_leaky_relu, .quant = free_rule(true)},
-    {.op = Op::ELU, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation, .quant = free_rule(false)},
-    {.op = Op::GELU, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation, .version = version_gelu,
+    {.op = Op::PRELU,
+     .inputs = {2, 2},
+     .flags = kInPlace,
+     .infer = infer_prelu,
+     .prepare = prepare_prelu,
      .quant = free_rule(false)},
-    {.op = Op::HARD_SWISH, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation, .quant = free_rule(false)},
-    {.op = Op::LOGISTIC, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation, .version = version_by_type,
+    {.op = Op::LEAKY_RELU,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
+     .version = version_leaky_relu,
+     .quant = free_rule(true)},
+    {.op = Op::ELU,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
+     .quant = free_rule(false)},
+    {.op = Op::GELU,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
+     .version = version_gelu,
+     .quant = free_rule(false)},
+    {.op = Op::HARD_SWISH,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
+     .quant = free_rule(false)},
+    {.op = Op::LOGISTIC,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
+     .version = version_by_type,
      .quant = fixed_rule({1.0f / 256, -128}, {1.0f / 32768, 0})},
-    {.op = Op::TANH, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_activation, .version = version_by_type,
+    {.op = Op::TANH,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_activation,
+     .version = version_by_type,
      .quant = fixed_rule({1.0f / 128, 0}, {1.0f / 32768, 0})},
 };
 

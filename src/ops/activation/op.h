@@ -1,10 +1,12 @@
-// Activation functions: RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1, PRELU, LEAKY_RELU, ELU, GELU, HARD_SWISH, LOGISTIC, TANH.
+// Activation functions: RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1, PRELU, LEAKY_RELU, ELU, GELU, HARD_SWISH, LOGISTIC,
+// TANH.
 //
-// Floats: float32 within a few units in the last place of the C library's functions. 8-bit functions of one operand are tables
-// of 256 answers made when the plan is: LOGISTIC, TANH, ELU and GELU of the real value in float32, the RELU family and LEAKY_RELU
-// in LiteRT's fixed point, HARD_SWISH in its 16-bit fixed point. int16 LOGISTIC and TANH interpolate TFLite's table of the
-// logistic function (sigmoid_table.h), GELU its 513 samples, the others compute value by value. All follow LiteRT's
-// reference kernels exactly. PRELU's slope broadcasts to the input; with an int16 input it may be int8.
+// Floats: float32 within a few units in the last place of the C library's functions. 8-bit functions of one operand are
+// tables of 256 answers made when the plan is: LOGISTIC, TANH, ELU and GELU of the real value in float32, the RELU
+// family and LEAKY_RELU in LiteRT's fixed point, HARD_SWISH in its 16-bit fixed point. int16 LOGISTIC and TANH
+// interpolate TFLite's table of the logistic function (sigmoid_table.h), GELU its 513 samples, the others compute value
+// by value. All follow LiteRT's reference kernels exactly. PRELU's slope broadcasts to the input; with an int16 input
+// it may be int8.
 #pragma once
 
 #include <span>

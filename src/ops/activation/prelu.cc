@@ -39,10 +39,14 @@ Result<Prepared> prepare_prelu(const OpContext& context) {
   QuantizedPrelu prelu{{input.zero_point(), output.zero_point(), type_range(output.dtype)}, slope.zero_point()};
   prelu.identity = quantize_multiplier(static_cast<double>(input.scale() / output.scale()));
   prelu.product = quantize_multiplier(static_cast<double>(input.scale() * slope.scale() / output.scale()));
-  if (input.dtype == DType::kInt8 && slope.dtype == DType::kInt8) return quantized_kernel<int8_t, int8_t>(*plan, prelu, "prelu_s8");
-  if (input.dtype == DType::kUInt8 && slope.dtype == DType::kUInt8) return quantized_kernel<uint8_t, uint8_t>(*plan, prelu, "prelu_u8");
-  if (input.dtype != DType::kInt16 || (slope.dtype != DType::kInt8 && slope.dtype != DType::kInt16)) return unsupported_types(context);
-  if (input.zero_point() != 0 || output.zero_point() != 0 || (slope.dtype == DType::kInt16 && slope.zero_point() != 0)) {
+  if (input.dtype == DType::kInt8 && slope.dtype == DType::kInt8)
+    return quantized_kernel<int8_t, int8_t>(*plan, prelu, "prelu_s8");
+  if (input.dtype == DType::kUInt8 && slope.dtype == DType::kUInt8)
+    return quantized_kernel<uint8_t, uint8_t>(*plan, prelu, "prelu_u8");
+  if (input.dtype != DType::kInt16 || (slope.dtype != DType::kInt8 && slope.dtype != DType::kInt16))
+    return unsupported_types(context);
+  if (input.zero_point() != 0 || output.zero_point() != 0 ||
+      (slope.dtype == DType::kInt16 && slope.zero_point() != 0)) {
     return context.fail(ErrorCode::kUnsupported, "int16 tensors must have the zero point 0");
   }
   return slope.dtype == DType::kInt8 ? quantized_kernel<int16_t, int8_t>(*plan, prelu, "prelu_s16s8")

@@ -22,26 +22,33 @@ Status fill(ByteTable& table, const OpContext& context) {
   const TensorInfo &input = context.inputs[0], &output = context.outputs[0];
   const RescaleArgs args{input.zero_point(), output.zero_point(), type_range(output.dtype)};
   switch (context.node->op) {
-    case Op::LOGISTIC: fill_of_reals<T>(table, context, [](float x) { return 1.0f / (1.0f + std::exp(-x)); }); return {};
-    case Op::TANH: fill_of_reals<T>(table, context, [](float x) { return std::tanh(x); }); return {};
-    case Op::GELU: fill_of_reals<T>(table, context, gelu_is_approximate(*context.node) ? gelu_approximate : gelu_exact); return {};
-    case Op::ELU: fill_of_reals<T>(table, context, [](float x) { return x < 0 ? std::expm1(x) : x; }); return {};
+    case Op::LOGISTIC:
+      fill_of_reals<T>(table, context, [](float x) { return 1.0f / (1.0f + std::exp(-x)); });
+      return {};
+    case Op::TANH:
+      fill_of_reals<T>(table, context, [](float x) { return std::tanh(x); });
+      return {};
+    case Op::GELU:
+      fill_of_reals<T>(table, context, gelu_is_approximate(*context.node) ? gelu_approximate : gelu_exact);
+      return {};
+    case Op::ELU:
+      fill_of_reals<T>(table, context, [](float x) { return x < 0 ? std::expm1(x) : x; });
+      return {};
     case Op::LEAKY_RELU: {
-      const float alpha = leaky_relu_alpha(*context.node);
-      fill_table<T>(table, QuantizedLeakyRelu{args, quantize_multiplier(static_cast<double>(input.scale() / output.scale())),
-                                              quantize_multiplier(static_cast<double>(input.scale() * alpha / output.scale()))});
+      fill_table<T>(table, QuantizedLeakyRelu(args, input.scale(), leaky_relu_alpha(*context.node), output.scale()));
       return {};
     }
     case Op::HARD_SWISH: {
       const QuantizedHardSwish hard_swish(args, input.scale(), output.scale());
       if (hard_swish.output_exponent > 0) {
-        return context.fail(ErrorCode::kUnsupported, "the output's scale {} is below 1/128 of the input's, {}", output.scale(),
-                            input.scale());
+        return context.fail(ErrorCode::kUnsupported, "the output's scale {} is below 1/128 of the input's, {}",
+                            output.scale(), input.scale());
       }
       fill_table<T>(table, hard_swish);
       return {};
     }
-    default: break;
+    default:
+      break;
   }
   const ReluRange real = relu_range(context.node->op);
   RescaleArgs clamped = args;
@@ -51,7 +58,8 @@ Status fill(ByteTable& table, const OpContext& context) {
   };
   clamped.clamp.lo = std::max(args.clamp.lo, limit(real.lo));
   clamped.clamp.hi = std::min(args.clamp.hi, limit(real.hi));
-  fill_table<T>(table, QuantizedRelu{clamped, quantize_multiplier(static_cast<double>(input.scale() / output.scale()))});
+  fill_table<T>(table,
+                QuantizedRelu{clamped, quantize_multiplier(static_cast<double>(input.scale() / output.scale()))});
   return {};
 }
 

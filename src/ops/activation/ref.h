@@ -39,13 +39,22 @@ struct QuantizedRelu {
   }
 };
 
+// A negative slope multiplies by its magnitude and negates, so that ties round the other way.
 struct QuantizedLeakyRelu {
   RescaleArgs args;
   FixedMultiplier identity, slope;
+  bool negative_slope;
+
+  QuantizedLeakyRelu(RescaleArgs rescale, float in_scale, float alpha, float out_scale) noexcept
+      : args(rescale),
+        identity(quantize_multiplier(static_cast<double>(in_scale / out_scale))),
+        slope(quantize_multiplier(static_cast<double>(std::abs(in_scale * alpha / out_scale)))),
+        negative_slope(alpha < 0) {}
   int32_t operator()(int32_t q) const noexcept {
     const int32_t x = q - args.in_zero;
-    const int32_t value = args.out_zero + multiply_by_quantized_multiplier(x, x >= 0 ? identity : slope);
-    return std::clamp(value, args.clamp.lo, args.clamp.hi);
+    const int64_t scaled = multiply_by_quantized_multiplier(x, x >= 0 ? identity : slope);
+    const int64_t value = (x < 0 && negative_slope ? -scaled : scaled) + args.out_zero;
+    return static_cast<int32_t>(std::clamp<int64_t>(value, args.clamp.lo, args.clamp.hi));
   }
 };
 
@@ -63,11 +72,12 @@ struct QuantizedPrelu {
 };
 
 inline int16_t saturating_left_shift(int16_t value, int amount) noexcept {
-  return static_cast<int16_t>(std::clamp<int64_t>(int64_t{value} * (int64_t{1} << std::min(amount, 31)), -32768, 32767));
+  return static_cast<int16_t>(
+      std::clamp<int64_t>(int64_t{value} * (int64_t{1} << std::min(amount, 31)), -32768, 32767));
 }
 
-// x * relu6(x + 3) / 6 in 16 bits: x with 7 more bits on the output's scale, times a "relu-ish" factor that grows from 0 to 1
-// while x goes from -3 to 3.
+// x * relu6(x + 3) / 6 in 16 bits: x with 7 more bits on the output's scale, times a "relu-ish" factor that grows from
+// 0 to 1 while x goes from -3 to 3.
 struct QuantizedHardSwish {
   RescaleArgs args;
   int16_t output_multiplier = 0, reluish_multiplier = 0;

@@ -1,6 +1,6 @@
-// The logistic function as TFLite's int16 LOGISTIC and TANH know it: table[i] is 2^16 / (1 + e^(-i / 24)), every entry nudged by up to
-// one so that linear interpolation is best on average. The numbers are part of the format: every runtime answers with them
-// (sigmoid_table_uint16 in kernels/internal/common.h).
+// The logistic function as TFLite's int16 LOGISTIC and TANH know it: table[i] is 2^16 / (1 + e^(-i / 24)), every entry
+// nudged by up to one so that linear interpolation is best on average. The numbers are part of the format: every
+// runtime answers with them (sigmoid_table_uint16 in kernels/internal/common.h).
 #pragma once
 
 #include <cstdint>

@@ -99,11 +99,12 @@ Prepared plain_kernel(const Broadcast<2>& plan, FloatRange range, const F& f, st
   }
   return make_kernel(
       [plan, f, lo, hi](const RunArgs& args) noexcept {
-        map_broadcast(plan, in<T>(args, 0), in<T>(args, 1), out<T>(args), args.pool, kCheapGrain, [f, lo, hi](T a, T b) noexcept {
-          const T x = f(a, b);
-          const T y = x < lo ? lo : x;  // NaN stays
-          return y > hi ? hi : y;
-        });
+        map_broadcast(plan, in<T>(args, 0), in<T>(args, 1), out<T>(args), args.pool, kCheapGrain,
+                      [f, lo, hi](T a, T b) noexcept {
+                        const T x = f(a, b);
+                        const T y = x < lo ? lo : x;  // NaN stays
+                        return y > hi ? hi : y;
+                      });
       },
       std::move(choice));
 }
@@ -133,7 +134,8 @@ Prepared complex_product(const Broadcast<2>& plan) {
       [plan](const RunArgs& args) noexcept {
         map_broadcast(plan, in<Complex>(args, 0), in<Complex>(args, 1), out<Complex>(args), args.pool, kCheapGrain,
                       [](Complex a, Complex b) noexcept {
-                        return Complex(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
+                        return Complex(a.real() * b.real() - a.imag() * b.imag(),
+                                       a.real() * b.imag() + a.imag() * b.real());
                       });
       },
       "mul_c64");
@@ -144,11 +146,16 @@ tflite::ActivationFunctionType activation_of(const Node& node) {
     return options == nullptr ? tflite::ActivationFunctionType::NONE : options->fused_activation_function;
   };
   switch (node.op) {
-    case Op::ADD: return of(node.options->AsAddOptions());
-    case Op::SUB: return of(node.options->AsSubOptions());
-    case Op::MUL: return of(node.options->AsMulOptions());
-    case Op::DIV: return of(node.options->AsDivOptions());
-    default: return tflite::ActivationFunctionType::NONE;
+    case Op::ADD:
+      return of(node.options->AsAddOptions());
+    case Op::SUB:
+      return of(node.options->AsSubOptions());
+    case Op::MUL:
+      return of(node.options->AsMulOptions());
+    case Op::DIV:
+      return of(node.options->AsDivOptions());
+    default:
+      return tflite::ActivationFunctionType::NONE;
   }
 }
 
@@ -174,11 +181,16 @@ Result<Prepared> prepare_arithmetic(const OpContext& context) {
   if (context.inputs[0].dtype != type) return unsupported_types(context);
   FB_ASSIGN(const FloatRange range, activation_range(context, activation_of(*context.node)));
   switch (context.node->op) {
-    case Op::ADD: return choose<Sum, float, Half, int16_t, int32_t, int64_t>(context, plan, range, "add");
-    case Op::SUB: return choose<Difference, float, Half, int32_t, int64_t>(context, plan, range, "sub");
-    case Op::DIV: return choose<Quotient, float, Half, int32_t>(context, plan, range, "div");
-    case Op::SQUARED_DIFFERENCE: return choose<SquaredDifference, float, int32_t>(context, plan, range, "squared_difference");
-    default: break;
+    case Op::ADD:
+      return choose<Sum, float, Half, int16_t, int32_t, int64_t>(context, plan, range, "add");
+    case Op::SUB:
+      return choose<Difference, float, Half, int32_t, int64_t>(context, plan, range, "sub");
+    case Op::DIV:
+      return choose<Quotient, float, Half, int32_t>(context, plan, range, "div");
+    case Op::SQUARED_DIFFERENCE:
+      return choose<SquaredDifference, float, int32_t>(context, plan, range, "squared_difference");
+    default:
+      break;
   }
   if (type == DType::kComplex64) {
     if (activation_of(*context.node) != tflite::ActivationFunctionType::NONE) {

@@ -11,8 +11,19 @@ Status infer_add_n(OpContext& context) {
   if (any_dynamic(context)) return {};
   for (const TensorInfo& input : context.inputs) {
     if (!input.present || input.shape != context.inputs[0].shape) {
-      return context.fail(ErrorCode::kInvalidModel, "all operands must have the shape {}", shape_text(context.inputs[0].shape));
+      return context.fail(ErrorCode::kInvalidModel, "all operands must have the shape {}",
+                          shape_text(context.inputs[0].shape));
     }
+  }
+  context.outputs[0].shape = context.inputs[0].shape;
+  return {};
+}
+
+Status infer_same_shapes(OpContext& context) {
+  if (any_dynamic(context)) return {};
+  if (context.inputs[0].shape != context.inputs[1].shape) {
+    return context.fail(ErrorCode::kInvalidModel, "the operands have the shapes {} and {}",
+                        shape_text(context.inputs[0].shape), shape_text(context.inputs[1].shape));
   }
   context.outputs[0].shape = context.inputs[0].shape;
   return {};
@@ -21,26 +32,38 @@ Status infer_add_n(OpContext& context) {
 // ---- quantization ----
 
 QuantRule free_rule(bool int16) {
-  return {.int8 = true, .int16 = int16, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{.kind = OperandQuant::kFree}}};
+  return {.int8 = true,
+          .int16 = int16,
+          .inputs = {{.kind = OperandQuant::kFree}},
+          .outputs = {{.kind = OperandQuant::kFree}}};
 }
 QuantRule same_rule() {
-  return {.int8 = true, .int16 = true, .inputs = {{.kind = OperandQuant::kSame}}, .outputs = {{.kind = OperandQuant::kSame}}};
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {{.kind = OperandQuant::kSame}},
+          .outputs = {{.kind = OperandQuant::kSame}}};
 }
 
 // ---- versions (tools/versioning/op_version.cc) ----
 
 bool broadcasts_beyond_four(const OpContext& context) {
-  return context.inputs[0].shape != context.inputs[1].shape && std::max(context.inputs[0].rank(), context.inputs[1].rank()) > 4;
+  return context.inputs[0].shape != context.inputs[1].shape &&
+         std::max(context.inputs[0].rank(), context.inputs[1].rank()) > 4;
 }
 
 int32_t version_add(const OpContext& context) {
   const auto* options = context.node->options->AsAddOptions();
   switch (context.inputs[0].dtype) {
-    case DType::kFloat16: return 6;
-    case DType::kInt16: return !context.inputs[0].quant->quantized() ? 5 : options != nullptr && !options->pot_scale_int16 ? 3 : 1;
-    case DType::kInt64: return 4;
-    case DType::kInt8: return 2;
-    default: return 1;
+    case DType::kFloat16:
+      return 6;
+    case DType::kInt16:
+      return !context.inputs[0].quant->quantized() ? 5 : options != nullptr && !options->pot_scale_int16 ? 3 : 1;
+    case DType::kInt64:
+      return 4;
+    case DType::kInt8:
+      return 2;
+    default:
+      return 1;
   }
 }
 
@@ -56,11 +79,16 @@ int32_t version_sub(const OpContext& context) {
 int32_t version_mul(const OpContext& context) {
   const TensorInfo &a = context.inputs[0], &b = context.inputs[1], &out = context.outputs[0];
   switch (a.dtype) {
-    case DType::kUInt32: return 7;
-    case DType::kInt16: return a.quant->quantized() ? 4 : 7;
-    case DType::kComplex64: return 6;
-    case DType::kInt64: return 5;
-    default: break;
+    case DType::kUInt32:
+      return 7;
+    case DType::kInt16:
+      return a.quant->quantized() ? 4 : 7;
+    case DType::kComplex64:
+      return 6;
+    case DType::kInt64:
+      return 5;
+    default:
+      break;
   }
   if (a.scale() != 0 && b.scale() != 0 && out.scale() != 0 && a.scale() * b.scale() / out.scale() >= 1.0f) return 3;
   return a.dtype == DType::kInt8 ? 2 : 1;
@@ -79,9 +107,12 @@ int32_t version_squared_difference(const OpContext& context) { return context.in
 int32_t version_floor_div(const OpContext& context) {
   switch (context.inputs[0].dtype) {
     case DType::kInt8:
-    case DType::kInt16: return 3;
-    case DType::kFloat32: return 2;
-    default: return 1;
+    case DType::kInt16:
+      return 3;
+    case DType::kFloat32:
+      return 2;
+    default:
+      return 1;
   }
 }
 
@@ -93,28 +124,100 @@ int32_t version_floor_mod(const OpContext& context) {
 constexpr Arity kTwo{2, 2};
 
 const OpDef kOps[] = {
-    {.op = Op::ADD, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_arithmetic,
-     .version = version_add, .quant = free_rule(true)},
-    {.op = Op::SUB, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_arithmetic,
-     .version = version_sub, .quant = free_rule(true)},
-    {.op = Op::MUL, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_arithmetic,
-     .version = version_mul, .quant = free_rule(true)},
-    {.op = Op::DIV, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_arithmetic,
+    {.op = Op::ADD,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_arithmetic,
+     .version = version_add,
+     .quant = free_rule(true)},
+    {.op = Op::SUB,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_arithmetic,
+     .version = version_sub,
+     .quant = free_rule(true)},
+    {.op = Op::MUL,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_arithmetic,
+     .version = version_mul,
+     .quant = free_rule(true)},
+    {.op = Op::DIV,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_arithmetic,
      .version = version_div},  // LiteRT divides quantized numbers only as uint8
-    {.op = Op::MAXIMUM, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_maximum_minimum,
-     .version = version_maximum_minimum, .quant = same_rule()},
-    {.op = Op::MINIMUM, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_maximum_minimum,
-     .version = version_maximum_minimum, .quant = same_rule()},
-    {.op = Op::SQUARED_DIFFERENCE, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_arithmetic,
-     .version = version_squared_difference, .quant = free_rule(false)},
+    {.op = Op::MAXIMUM,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_maximum_minimum,
+     .version = version_maximum_minimum,
+     .quant = same_rule()},
+    {.op = Op::MINIMUM,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_maximum_minimum,
+     .version = version_maximum_minimum,
+     .quant = same_rule()},
+    {.op = Op::SQUARED_DIFFERENCE,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_arithmetic,
+     .version = version_squared_difference,
+     .quant = free_rule(false)},
     {.op = Op::POW, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_power},
-    {.op = Op::FLOOR_DIV, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_floor,
+    {.op = Op::FLOOR_DIV,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_floor,
      .version = version_floor_div},
-    {.op = Op::FLOOR_MOD, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_floor,
+    {.op = Op::FLOOR_MOD,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_broadcast,
+     .prepare = prepare_floor,
      .version = version_floor_mod},
     {.op = Op::ATAN2, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_atan2},
     {.op = Op::BITWISE_XOR, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_bits},
     {.op = Op::RIGHT_SHIFT, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_bits},
+    {.op = Op::STABLEHLO_ADD,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_same_shapes,
+     .prepare = prepare_stablehlo},
+    {.op = Op::STABLEHLO_MULTIPLY,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_same_shapes,
+     .prepare = prepare_stablehlo},
+    {.op = Op::STABLEHLO_MAXIMUM,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_same_shapes,
+     .prepare = prepare_stablehlo},
+    {.op = Op::STABLEHLO_MINIMUM,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_same_shapes,
+     .prepare = prepare_stablehlo},
+    {.op = Op::STABLEHLO_AND,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_same_shapes,
+     .prepare = prepare_stablehlo},
+    {.op = Op::STABLEHLO_SHIFT_LEFT,
+     .inputs = kTwo,
+     .flags = kInPlace,
+     .infer = infer_same_shapes,
+     .prepare = prepare_stablehlo},
     {.op = Op::ADD_N, .inputs = {1, -1}, .infer = infer_add_n, .prepare = prepare_add_n},
 };
 

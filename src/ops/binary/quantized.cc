@@ -22,9 +22,12 @@ Prepared quantized_kernel(const Broadcast<2>& plan, const F& f, const char* choi
 template <class F>
 Prepared quantized_kernel(const OpContext& context, const Broadcast<2>& plan, const F& f, const char* choice) {
   switch (context.outputs[0].dtype) {
-    case DType::kInt8: return quantized_kernel<int8_t, int8_t>(plan, f, choice);
-    case DType::kUInt8: return quantized_kernel<uint8_t, uint8_t>(plan, f, choice);
-    default: return quantized_kernel<int16_t, int16_t>(plan, f, choice);
+    case DType::kInt8:
+      return quantized_kernel<int8_t, int8_t>(plan, f, choice);
+    case DType::kUInt8:
+      return quantized_kernel<uint8_t, uint8_t>(plan, f, choice);
+    default:
+      return quantized_kernel<int16_t, int16_t>(plan, f, choice);
   }
 }
 
@@ -52,16 +55,18 @@ bool wants_power_of_two(const Node& node) {
 
 // The shifts of the power-of-two form, where the option and the scales ask for it; nothing: the general form.
 Result<std::optional<PowerOfTwoAdd>> power_of_two_form(const OpContext& context, IntRange clamp) {
-  if (context.outputs[0].dtype != DType::kInt16 || !wants_power_of_two(*context.node)) return std::optional<PowerOfTwoAdd>();
+  if (context.outputs[0].dtype != DType::kInt16 || !wants_power_of_two(*context.node))
+    return std::optional<PowerOfTwoAdd>();
   const auto a = power_of_two(context.inputs[0].scale());
   const auto b = power_of_two(context.inputs[1].scale());
   const auto result = power_of_two(context.outputs[0].scale());
   if (!a || !b || !result) return std::optional<PowerOfTwoAdd>();
   const int a_shift = *result - *a, b_shift = *result - *b;
   if (a_shift < 0 || b_shift < 0 || a_shift > 31 || b_shift > 31 || (a_shift != 0 && b_shift != 0)) {
-    return context.fail(ErrorCode::kUnsupported,
-                        "power-of-two scales 2^{}, 2^{} -> 2^{}: one input must have the output's scale, the other a smaller one", *a,
-                        *b, *result);
+    return context.fail(
+        ErrorCode::kUnsupported,
+        "power-of-two scales 2^{}, 2^{} -> 2^{}: one input must have the output's scale, the other a smaller one", *a,
+        *b, *result);
   }
   return std::optional(PowerOfTwoAdd{a_shift, b_shift, context.node->op == Op::SUB, clamp});
 }
@@ -80,7 +85,9 @@ CommonScaleArgs common_scale_args(const OpContext& context, int left_shift, IntR
 }
 
 Status require_zero_points_of_zero(const OpContext& context) {
-  if (context.inputs[0].zero_point() == 0 && context.inputs[1].zero_point() == 0 && context.outputs[0].zero_point() == 0) return {};
+  if (context.inputs[0].zero_point() == 0 && context.inputs[1].zero_point() == 0 &&
+      context.outputs[0].zero_point() == 0)
+    return {};
   return context.fail(ErrorCode::kUnsupported, "int16 operands must have the zero point 0");
 }
 
@@ -94,10 +101,12 @@ Result<Prepared> prepare_common_scale(const OpContext& context, const Broadcast<
   FB_ASSIGN(const auto shifted, power_of_two_form(context, clamp));
   if (shifted) {
     FB_TRY(require_zero_points_of_zero(context));
-    return quantized_kernel<int16_t, int16_t>(plan, *shifted, shifted->subtract ? "sub_s16 power of two" : "add_s16 power of two");
+    return quantized_kernel<int16_t, int16_t>(plan, *shifted,
+                                              shifted->subtract ? "sub_s16 power of two" : "add_s16 power of two");
   }
   const CommonScaleArgs args = common_scale_args(context, wide ? 15 : 20, clamp);
-  if (context.node->op == Op::ADD) return quantized_kernel(context, plan, QuantizedAdd{args}, wide ? "add_s16" : "add_8bit");
+  if (context.node->op == Op::ADD)
+    return quantized_kernel(context, plan, QuantizedAdd{args}, wide ? "add_s16" : "add_8bit");
   return quantized_kernel(context, plan, QuantizedSub{args}, wide ? "sub_s16" : "sub_8bit");
 }
 
@@ -122,7 +131,8 @@ Result<Prepared> prepare_quantized_arithmetic(const OpContext& context, const Br
   FB_TRY(require_per_tensor(context, context.inputs[0], "the first operand"));
   FB_TRY(require_per_tensor(context, context.inputs[1], "the second operand"));
   FB_TRY(require_per_tensor(context, context.outputs[0], "the output"));
-  FB_ASSIGN(const IntRange clamp, activation_range_quantized(context, fused_activation(*context.node), context.outputs[0]));
+  FB_ASSIGN(const IntRange clamp,
+            activation_range_quantized(context, fused_activation(*context.node), context.outputs[0]));
   if (context.inputs[0].dtype == DType::kInt16 && type != DType::kInt16) {
     if (context.node->op != Op::MUL) return unsupported_types(context);
     const HighMul high{context.outputs[0].zero_point(), clamp};

@@ -1,5 +1,6 @@
-// The element functions of quantized arithmetic: LiteRT's reference formulas (kernels/internal/reference/{add,sub,mul,div}.h,
-// kernels/squared_difference.cc), each on stored values widened to int32.
+// The element functions of quantized arithmetic: LiteRT's reference formulas
+// (kernels/internal/reference/{add,sub,mul,div}.h, kernels/squared_difference.cc), each on stored values widened to
+// int32.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +22,8 @@ inline int32_t wrapping_mul(int32_t a, int32_t b) noexcept {
   return static_cast<int32_t>(static_cast<uint32_t>(a) * static_cast<uint32_t>(b));
 }
 
-// Both operands are brought to a common scale, twice the larger of theirs, with left_shift more bits; their sum, difference or
-// squared difference is brought to the output's.
+// Both operands are brought to a common scale, twice the larger of theirs, with left_shift more bits; their sum,
+// difference or squared difference is brought to the output's.
 struct CommonScaleArgs {
   int32_t a_zero = 0, b_zero = 0, out_zero = 0;
   int left_shift = 0;
@@ -31,7 +32,8 @@ struct CommonScaleArgs {
 };
 
 inline int32_t to_common_scale(int32_t x, int32_t zero, int left_shift, FixedMultiplier multiplier) noexcept {
-  return multiply_by_quantized_multiplier(static_cast<int32_t>(static_cast<uint32_t>(x - zero) << left_shift), multiplier);
+  return multiply_by_quantized_multiplier(static_cast<int32_t>(static_cast<uint32_t>(x - zero) << left_shift),
+                                          multiplier);
 }
 inline int32_t from_common_scale(const CommonScaleArgs& args, int32_t raw) noexcept {
   const int32_t q = wrapping_add(multiply_by_quantized_multiplier(raw, args.out), args.out_zero);
@@ -61,7 +63,8 @@ struct QuantizedSquaredDifference {
   }
 };
 
-// int16 whose scales are powers of two, one input's equal to the output's: the other is shifted right. From TFLite's LSTM cells.
+// int16 whose scales are powers of two, one input's equal to the output's: the other is shifted right. From TFLite's
+// LSTM cells.
 struct PowerOfTwoAdd {
   int a_shift = 0, b_shift = 0;  // to the right
   bool subtract = false;
@@ -96,7 +99,8 @@ struct HighMul {
   }
 };
 
-// Through the fixed-point reciprocal of the denominator. A zero denominator, which LiteRT refuses, gives the output's zero point.
+// Through the fixed-point reciprocal of the denominator. A zero denominator, which LiteRT refuses, gives the output's
+// zero point.
 struct QuantizedDiv {
   ProductArgs args;  // multiplier: of the quotient
   int32_t operator()(int32_t a, int32_t b) const noexcept {
@@ -110,7 +114,8 @@ struct QuantizedDiv {
       int bits_over_unit = 0;
       const int32_t inverse = get_reciprocal(y, 31, &bits_over_unit);
       const int headroom = __builtin_clrsb(x);
-      const int32_t unscaled = saturating_rounding_doubling_high_mul(static_cast<int32_t>(static_cast<uint32_t>(x) << headroom), inverse);
+      const int32_t unscaled =
+          saturating_rounding_doubling_high_mul(static_cast<int32_t>(static_cast<uint32_t>(x) << headroom), inverse);
       const int32_t scaled = saturating_rounding_doubling_high_mul(unscaled, args.multiplier.value);
       const int exponent = bits_over_unit + headroom - args.multiplier.shift;
       quotient = exponent > 31 ? 0 : saturating_rounding_multiply_by_pot(scaled, std::min(-exponent, 31));

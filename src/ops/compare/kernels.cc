@@ -22,7 +22,9 @@ struct BFloat16Value {
 struct Scaled {
   int32_t zero = 0;
   FixedMultiplier multiplier;
-  int32_t operator()(int32_t x) const noexcept { return multiply_by_quantized_multiplier((x - zero) * 256, multiplier); }
+  int32_t operator()(int32_t x) const noexcept {
+    return multiply_by_quantized_multiplier((x - zero) * 256, multiplier);
+  }
 };
 
 struct Equal {
@@ -56,14 +58,21 @@ Prepared compare_kernel(const Broadcast<2>& plan, const Read& read_a, const Read
 
 // A kernel for the node's comparison.
 template <class T, class Read>
-Prepared choose(const OpContext& context, const Broadcast<2>& plan, const Read& a, const Read& b, const std::string& type) {
+Prepared choose(const OpContext& context, const Broadcast<2>& plan, const Read& a, const Read& b,
+                const std::string& type) {
   switch (context.node->op) {
-    case Op::EQUAL: return compare_kernel<T, Equal>(plan, a, b, "equal_" + type);
-    case Op::NOT_EQUAL: return compare_kernel<T, NotEqual>(plan, a, b, "not_equal_" + type);
-    case Op::LESS: return compare_kernel<T, Less>(plan, a, b, "less_" + type);
-    case Op::LESS_EQUAL: return compare_kernel<T, LessEqual>(plan, a, b, "less_equal_" + type);
-    case Op::GREATER: return compare_kernel<T, Greater>(plan, a, b, "greater_" + type);
-    default: return compare_kernel<T, GreaterEqual>(plan, a, b, "greater_equal_" + type);
+    case Op::EQUAL:
+      return compare_kernel<T, Equal>(plan, a, b, "equal_" + type);
+    case Op::NOT_EQUAL:
+      return compare_kernel<T, NotEqual>(plan, a, b, "not_equal_" + type);
+    case Op::LESS:
+      return compare_kernel<T, Less>(plan, a, b, "less_" + type);
+    case Op::LESS_EQUAL:
+      return compare_kernel<T, LessEqual>(plan, a, b, "less_equal_" + type);
+    case Op::GREATER:
+      return compare_kernel<T, Greater>(plan, a, b, "greater_" + type);
+    default:
+      return compare_kernel<T, GreaterEqual>(plan, a, b, "greater_equal_" + type);
   }
 }
 
@@ -91,20 +100,30 @@ Result<Prepared> prepare_comparison(const OpContext& context) {
   const bool equality = context.node->op == Op::EQUAL || context.node->op == Op::NOT_EQUAL;
   if (a.dtype == DType::kString && equality) return prepare_string_comparison(context);
   const auto plan = plan_broadcast<2>({a.shape, b.shape}, context.outputs[0].shape);
-  if (!plan) return context.fail(ErrorCode::kUnsupported, "broadcasting {} with {}", shape_text(a.shape), shape_text(b.shape));
+  if (!plan)
+    return context.fail(ErrorCode::kUnsupported, "broadcasting {} with {}", shape_text(a.shape), shape_text(b.shape));
   switch (a.dtype) {
-    case DType::kFloat32: return choose_plain<float>(context, *plan, "f32");
-    case DType::kFloat16: return choose<uint16_t>(context, *plan, HalfValue(), HalfValue(), "f16");
-    case DType::kBFloat16: return choose<uint16_t>(context, *plan, BFloat16Value(), BFloat16Value(), "bf16");
-    case DType::kInt32: return choose_plain<int32_t>(context, *plan, "s32");
-    case DType::kInt64: return choose_plain<int64_t>(context, *plan, "s64");
-    case DType::kInt16: return choose_integer<int16_t>(context, *plan, "s16");
-    case DType::kInt8: return choose_integer<int8_t>(context, *plan, "s8");
-    case DType::kUInt8: return choose_integer<uint8_t>(context, *plan, "u8");
+    case DType::kFloat32:
+      return choose_plain<float>(context, *plan, "f32");
+    case DType::kFloat16:
+      return choose<uint16_t>(context, *plan, HalfValue(), HalfValue(), "f16");
+    case DType::kBFloat16:
+      return choose<uint16_t>(context, *plan, BFloat16Value(), BFloat16Value(), "bf16");
+    case DType::kInt32:
+      return choose_plain<int32_t>(context, *plan, "s32");
+    case DType::kInt64:
+      return choose_plain<int64_t>(context, *plan, "s64");
+    case DType::kInt16:
+      return choose_integer<int16_t>(context, *plan, "s16");
+    case DType::kInt8:
+      return choose_integer<int8_t>(context, *plan, "s8");
+    case DType::kUInt8:
+      return choose_integer<uint8_t>(context, *plan, "u8");
     case DType::kBool:
       if (equality) return choose_plain<uint8_t>(context, *plan, "bool");
       return unsupported_types(context);
-    default: return unsupported_types(context);
+    default:
+      return unsupported_types(context);
   }
 }
 

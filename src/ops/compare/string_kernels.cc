@@ -1,4 +1,5 @@
-// EQUAL and NOT_EQUAL on strings. A string tensor is a count, count + 1 offsets, then the characters (all int32, little endian).
+// EQUAL and NOT_EQUAL on strings. A string tensor is a count, count + 1 offsets, then the characters (all int32, little
+// endian).
 #include <cstring>
 #include <string_view>
 
@@ -17,7 +18,8 @@ class Strings {
     strings.data_ = static_cast<const char*>(view.data);
     const size_t count = element_count(view.shape);
     if (view.data == nullptr || view.bytes < 4) return count == 0 ? std::optional(strings) : std::nullopt;
-    if (strings.number(0) < 0 || static_cast<size_t>(strings.number(0)) != count || view.bytes / 4 < count + 2) return std::nullopt;
+    if (strings.number(0) < 0 || static_cast<size_t>(strings.number(0)) != count || view.bytes / 4 < count + 2)
+      return std::nullopt;
     for (size_t i = 0; i < count; ++i) {
       const int32_t begin = strings.number(i + 1), end = strings.number(i + 2);
       if (begin < 0 || end < begin || static_cast<size_t>(end) > view.bytes) return std::nullopt;
@@ -45,7 +47,9 @@ Result<Prepared> prepare_string_comparison(const OpContext& context) {
       [wanted = context.node->op == Op::EQUAL](DynamicArgs& args) -> Status {
         const TensorView &a = args.inputs()[0], &b = args.inputs()[1];
         const auto shape = broadcast_shapes(a.shape, b.shape);
-        if (!shape) return fail(ErrorCode::kInvalidData, "the shapes {} and {} do not broadcast", shape_text(a.shape), shape_text(b.shape));
+        if (!shape)
+          return fail(ErrorCode::kInvalidData, "the shapes {} and {} do not broadcast", shape_text(a.shape),
+                      shape_text(b.shape));
         const auto x = Strings::read(a), y = Strings::read(b);
         if (!x || !y) return fail(ErrorCode::kInvalidData, "a string tensor's offsets do not fit its data");
         const auto plan = plan_broadcast<2>({a.shape, b.shape}, *shape);
@@ -53,7 +57,8 @@ Result<Prepared> prepare_string_comparison(const OpContext& context) {
         FB_ASSIGN(void* const result, args.resize_output(0, *shape));
         for_each_row(*plan, nullptr, 1, [&](const std::array<size_t, 2>& offsets, size_t at, size_t length) {
           for (size_t i = 0; i < length; ++i) {
-            const bool equal = x->at(offsets[0] + i * plan->row_stride(0)) == y->at(offsets[1] + i * plan->row_stride(1));
+            const bool equal =
+                x->at(offsets[0] + i * plan->row_stride(0)) == y->at(offsets[1] + i * plan->row_stride(1));
             static_cast<uint8_t*>(result)[at + i] = equal == wanted;
           }
         });

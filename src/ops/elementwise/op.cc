@@ -7,17 +7,24 @@ namespace fewbits::ops {
 namespace {
 
 QuantRule free_rule() {
-  return {.int8 = true, .int16 = true, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{.kind = OperandQuant::kFree}}};
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {{.kind = OperandQuant::kFree}},
+          .outputs = {{.kind = OperandQuant::kFree}}};
 }
 
 // ---- versions (tools/versioning/op_version.cc) ----
 
 int32_t version_abs(const OpContext& context) {
   switch (context.inputs[0].dtype) {
-    case DType::kInt32: return 5;
-    case DType::kInt16: return context.inputs[0].quant->quantized() ? 3 : 4;
-    case DType::kInt8: return 2;
-    default: return 1;
+    case DType::kInt32:
+      return 5;
+    case DType::kInt16:
+      return context.inputs[0].quant->quantized() ? 3 : 4;
+    case DType::kInt8:
+      return 2;
+    default:
+      return 1;
   }
 }
 int32_t version_table(const OpContext& context) {
@@ -27,15 +34,35 @@ int32_t version_table(const OpContext& context) {
 int32_t version_sign(const OpContext& context) { return context.inputs[0].dtype == DType::kInt32 ? 2 : 1; }
 
 const OpDef kOps[] = {
-    {.op = Op::ABS, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise, .version = version_abs,
+    {.op = Op::ABS,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_elementwise,
+     .version = version_abs,
      .quant = free_rule()},
     {.op = Op::NEG, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise},
-    {.op = Op::EXP, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise, .version = version_table,
+    {.op = Op::EXP,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_elementwise,
+     .version = version_table,
      .quant = free_rule()},
-    {.op = Op::LOG, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise, .version = version_table,
+    {.op = Op::LOG,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_elementwise,
+     .version = version_table,
      .quant = free_rule()},
-    {.op = Op::SQRT, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise, .version = version_table},
-    {.op = Op::RSQRT, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise, .version = version_by_type,
+    {.op = Op::SQRT,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_elementwise,
+     .version = version_table},
+    {.op = Op::RSQRT,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_elementwise,
+     .version = version_by_type,
      .quant = free_rule()},
     {.op = Op::SQUARE, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise},
     {.op = Op::SIN, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise},
@@ -43,7 +70,11 @@ const OpDef kOps[] = {
     {.op = Op::FLOOR, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise},
     {.op = Op::CEIL, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise},
     {.op = Op::ROUND, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise},
-    {.op = Op::SIGN, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_elementwise, .version = version_sign},
+    {.op = Op::SIGN,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_elementwise,
+     .version = version_sign},
 };
 
 }  // namespace

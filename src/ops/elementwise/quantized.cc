@@ -24,7 +24,8 @@ struct Abs {
   bool rescales;
   FixedMultiplier multiplier;
   explicit Abs(const Params& params)
-      : p(params), rescales(p.in_scale != p.out_scale),
+      : p(params),
+        rescales(p.in_scale != p.out_scale),
         multiplier(quantize_multiplier(static_cast<double>(p.in_scale / p.out_scale))) {}
   int32_t operator()(int32_t q) const noexcept {
     const int32_t value = std::abs(q - p.in_zero);
@@ -82,11 +83,21 @@ Result<Prepared> prepare_int8(const OpContext& context, const Params& p) {
   ByteTable table{};
   const char* choice = "";
   switch (context.node->op) {
-    case Op::ABS: fill_table<int8_t>(table, Abs(p)); choice = "abs_s8 table"; break;
-    case Op::SQRT: fill_table<int8_t>(table, Sqrt{p}); choice = "sqrt_s8 table"; break;
-    case Op::RSQRT: fill_table<int8_t>(table, Rsqrt(p)); choice = "rsqrt_s8 table"; break;
+    case Op::ABS:
+      fill_table<int8_t>(table, Abs(p));
+      choice = "abs_s8 table";
+      break;
+    case Op::SQRT:
+      fill_table<int8_t>(table, Sqrt{p});
+      choice = "sqrt_s8 table";
+      break;
+    case Op::RSQRT:
+      fill_table<int8_t>(table, Rsqrt(p));
+      choice = "rsqrt_s8 table";
+      break;
     case Op::EXP:
-      fill_table_of_reals<int8_t>(table, p.in_scale, p.in_zero, p.out_scale, p.out_zero, [](float x) { return std::exp(x); });
+      fill_table_of_reals<int8_t>(table, p.in_scale, p.in_zero, p.out_scale, p.out_zero,
+                                  [](float x) { return std::exp(x); });
       choice = "exp_s8 table";
       break;
     case Op::LOG: {
@@ -96,7 +107,8 @@ Result<Prepared> prepare_int8(const OpContext& context, const Params& p) {
       choice = "log_s8 table";
       break;
     }
-    default: return unsupported_types(context);
+    default:
+      return unsupported_types(context);
   }
   return table_kernel(table, context.outputs[0].count(), choice);
 }
@@ -115,10 +127,13 @@ Result<Prepared> prepare_int16(const OpContext& context, const Params& p) {
   const size_t count = context.outputs[0].count();
   WordTable table{};
   switch (context.node->op) {
-    case Op::ABS: return value_kernel(Abs(p), count, "abs_s16");
-    case Op::SQRT: return value_kernel(Sqrt{p}, count, "sqrt_s16");
+    case Op::ABS:
+      return value_kernel(Abs(p), count, "abs_s16");
+    case Op::SQRT:
+      return value_kernel(Sqrt{p}, count, "sqrt_s16");
     case Op::EXP:
-      fill_word_table<float>(table, p.in_scale, p.in_zero, p.out_scale, p.out_zero, [](float x) { return std::exp(x); });
+      fill_word_table<float>(table, p.in_scale, p.in_zero, p.out_scale, p.out_zero,
+                             [](float x) { return std::exp(x); });
       return table_kernel(table, count, "exp_s16 table");
     case Op::LOG: {
       const float least = static_cast<float>(-32768 - p.out_zero) * p.out_scale;
@@ -132,7 +147,8 @@ Result<Prepared> prepare_int16(const OpContext& context, const Params& p) {
                              [most](float x) { return x <= 0 ? most : 1.0f / std::sqrt(x); });
       return table_kernel(table, count, "rsqrt_s16 table");
     }
-    default: return unsupported_types(context);
+    default:
+      return unsupported_types(context);
   }
 }
 

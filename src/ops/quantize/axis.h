@@ -30,12 +30,14 @@ Result<ChannelParams> channel_params(const OpContext& context, const TensorInfo&
 template <class Run>
 void for_each_run(const ChannelParams& params, const ThreadPool* pool, const Run& run) noexcept {
   if (params.channels() == 1) {
-    parallel_for(pool, params.count(), kCheapGrain, [&](size_t begin, size_t end) { run(begin, end - begin, size_t{0}); });
+    parallel_for(pool, params.count(), kCheapGrain,
+                 [&](size_t begin, size_t end) { run(begin, end - begin, size_t{0}); });
     return;
   }
-  parallel_for(pool, params.outer * params.channels(), kCheapGrain / (params.inner + 1) + 1, [&](size_t begin, size_t end) {
-    for (size_t r = begin; r < end; ++r) run(r * params.inner, params.inner, r % params.channels());
-  });
+  parallel_for(pool, params.outer * params.channels(), kCheapGrain / (params.inner + 1) + 1,
+               [&](size_t begin, size_t end) {
+                 for (size_t r = begin; r < end; ++r) run(r * params.inner, params.inner, r % params.channels());
+               });
 }
 
 }  // namespace fewbits::ops

@@ -74,7 +74,8 @@ template <class From, class To>
 Prepared cast_kernel(size_t count) {
   return make_kernel(
       [count](const RunArgs& args) noexcept {
-        map_elements(in<From>(args, 0), out<To>(args), count, args.pool, kCheapGrain, [](From x) noexcept { return convert<To>(x); });
+        map_elements(in<From>(args, 0), out<To>(args), count, args.pool, kCheapGrain,
+                     [](From x) noexcept { return convert<To>(x); });
       },
       "cast");
 }
@@ -83,20 +84,47 @@ Prepared cast_kernel(size_t count) {
 template <class F>
 bool with_type(DType type, const F& f) {
   switch (type) {
-    case DType::kFloat32: f(float()); return true;
-    case DType::kFloat64: f(double()); return true;
-    case DType::kFloat16: f(Half()); return true;
-    case DType::kBFloat16: f(BFloat16()); return true;
-    case DType::kInt64: f(int64_t()); return true;
-    case DType::kInt32: f(int32_t()); return true;
-    case DType::kUInt32: f(uint32_t()); return true;
-    case DType::kInt16: f(int16_t()); return true;
-    case DType::kUInt16: f(uint16_t()); return true;
-    case DType::kInt8: f(int8_t()); return true;
-    case DType::kUInt8: f(uint8_t()); return true;
-    case DType::kBool: f(Bool()); return true;
-    case DType::kComplex64: f(Complex()); return true;
-    default: return false;
+    case DType::kFloat32:
+      f(float());
+      return true;
+    case DType::kFloat64:
+      f(double());
+      return true;
+    case DType::kFloat16:
+      f(Half());
+      return true;
+    case DType::kBFloat16:
+      f(BFloat16());
+      return true;
+    case DType::kInt64:
+      f(int64_t());
+      return true;
+    case DType::kInt32:
+      f(int32_t());
+      return true;
+    case DType::kUInt32:
+      f(uint32_t());
+      return true;
+    case DType::kInt16:
+      f(int16_t());
+      return true;
+    case DType::kUInt16:
+      f(uint16_t());
+      return true;
+    case DType::kInt8:
+      f(int8_t());
+      return true;
+    case DType::kUInt8:
+      f(uint8_t());
+      return true;
+    case DType::kBool:
+      f(Bool());
+      return true;
+    case DType::kComplex64:
+      f(Complex());
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -106,7 +134,8 @@ Prepared unpack_to_float(PackedInts packed, size_t count) {
   return make_kernel(
       [packed, count](const RunArgs& args) noexcept {
         parallel_for(args.pool, count, kCheapGrain, [&](size_t begin, size_t end) {
-          for (size_t i = begin; i < end; ++i) out<float>(args)[i] = static_cast<float>(packed.get(in<uint8_t>(args, 0), i));
+          for (size_t i = begin; i < end; ++i)
+            out<float>(args)[i] = static_cast<float>(packed.get(in<uint8_t>(args, 0), i));
         });
       },
       "cast packed integers");
@@ -115,13 +144,14 @@ Prepared unpack_to_float(PackedInts packed, size_t count) {
 Prepared pack_from_float(PackedInts packed, size_t count) {
   return make_kernel(
       [packed, count](const RunArgs& args) noexcept {
-        parallel_for(args.pool, (count + packed.per_byte() - 1) / packed.per_byte(), kCheapGrain, [&](size_t begin, size_t end) {
-          for (size_t byte = begin; byte < end; ++byte) {
-            packed.put_byte(out<uint8_t>(args), byte, count, [&](size_t i) {
-              return std::clamp(saturate<int32_t>(in<float>(args, 0)[i]), packed.lo(), packed.hi());
-            });
-          }
-        });
+        parallel_for(args.pool, (count + packed.per_byte() - 1) / packed.per_byte(), kCheapGrain,
+                     [&](size_t begin, size_t end) {
+                       for (size_t byte = begin; byte < end; ++byte) {
+                         packed.put_byte(out<uint8_t>(args), byte, count, [&](size_t i) {
+                           return std::clamp(saturate<int32_t>(in<float>(args, 0)[i]), packed.lo(), packed.hi());
+                         });
+                       }
+                     });
       },
       "cast to packed integers");
 }
@@ -134,9 +164,8 @@ Result<Prepared> prepare_cast(const OpContext& context) {
   if (is_packed(from) && to == DType::kFloat32) return unpack_to_float(PackedInts(from), count);
   if (is_packed(to) && from == DType::kFloat32) return pack_from_float(PackedInts(to), count);
   std::optional<Prepared> chosen;
-  with_type(from, [&]<class From>(From) {
-    with_type(to, [&]<class To>(To) { chosen = cast_kernel<From, To>(count); });
-  });
+  with_type(from,
+            [&]<class From>(From) { with_type(to, [&]<class To>(To) { chosen = cast_kernel<From, To>(count); }); });
   if (!chosen) return unsupported_types(context);
   return *std::move(chosen);
 }

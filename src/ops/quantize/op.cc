@@ -18,7 +18,8 @@ Status infer_bitcast(OpContext& context) {
     shape.push_back(static_cast<int32_t>(from / to));
   } else if (from < to) {
     if (shape.empty() || static_cast<size_t>(shape.back()) != to / from) {
-      return context.fail(ErrorCode::kInvalidModel, "the last dimension of {} must be {}", shape_text(input.shape), to / from);
+      return context.fail(ErrorCode::kInvalidModel, "the last dimension of {} must be {}", shape_text(input.shape),
+                          to / from);
     }
     shape.pop_back();
   }
@@ -38,12 +39,17 @@ int32_t version_quantize(const OpContext& context) {
 int32_t version_dequantize(const OpContext& context) {
   const TensorInfo& input = context.inputs[0];
   switch (input.dtype) {
-    case DType::kInt2: return 7;
-    case DType::kInt4: return 6;
+    case DType::kInt2:
+      return 7;
+    case DType::kInt4:
+      return 6;
     case DType::kInt16:
-    case DType::kFloat16: return 3;
-    case DType::kInt8: return input.quant->per_axis() ? 5 : 2;
-    default: return 1;
+    case DType::kFloat16:
+      return 3;
+    case DType::kInt8:
+      return input.quant->per_axis() ? 5 : 2;
+    default:
+      return 1;
   }
 }
 
@@ -65,7 +71,11 @@ int32_t version_cast(const OpContext& context) {
 const OpDef kOps[] = {
     {.op = Op::QUANTIZE, .infer = infer_same_as_input, .prepare = prepare_quantize, .version = version_quantize},
     {.op = Op::DEQUANTIZE, .infer = infer_same_as_input, .prepare = prepare_dequantize, .version = version_dequantize},
-    {.op = Op::FAKE_QUANT, .flags = kInPlace, .infer = infer_same_as_input, .prepare = prepare_fake_quant, .version = version_fake_quant},
+    {.op = Op::FAKE_QUANT,
+     .flags = kInPlace,
+     .infer = infer_same_as_input,
+     .prepare = prepare_fake_quant,
+     .version = version_fake_quant},
     {.op = Op::CAST, .infer = infer_same_as_input, .prepare = prepare_cast, .version = version_cast},
     {.op = Op::BITCAST, .flags = kView, .infer = infer_bitcast, .prepare = prepare_bitcast},
 };

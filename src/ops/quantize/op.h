@@ -1,11 +1,11 @@
-// Between number formats: QUANTIZE (float to integers, and integers to integers of other parameters), DEQUANTIZE, FAKE_QUANT, CAST,
-// BITCAST.
+// Between number formats: QUANTIZE (float to integers, and integers to integers of other parameters), DEQUANTIZE,
+// FAKE_QUANT, CAST, BITCAST.
 //
-// QUANTIZE divides by the scale in float32, rounds half away from zero and saturates; NaN gives the least value. Integers are
-// rescaled in LiteRT's fixed point. DEQUANTIZE is exact: one rounding to float32. Both take one scale, or one for each index of a
-// dimension. CAST of a float to an integer truncates and saturates, NaN gives the largest value, as LiteRT's newer kernels do
-// (older ones leave it to the processor); a complex number becomes its real part. 4-bit and 2-bit numbers are stored lowest
-// bits first.
+// QUANTIZE divides by the scale in float32, rounds half away from zero and saturates; NaN gives the least value.
+// Integers are rescaled in LiteRT's fixed point. DEQUANTIZE is exact: one rounding to float32. Both take one scale, or
+// one for each index of a dimension. CAST of a float to an integer truncates and saturates, NaN gives the largest
+// value, as LiteRT's newer kernels do (older ones leave it to the processor); a complex number becomes its real part.
+// 4-bit and 2-bit numbers are stored lowest bits first.
 #pragma once
 
 #include <span>

@@ -26,7 +26,8 @@ struct PackedInts {
   int bits = 4;
   bool is_signed = true;
 
-  explicit PackedInts(DType type) noexcept : bits(static_cast<int>(dtype_bits(type))), is_signed(type != DType::kUInt4) {}
+  explicit PackedInts(DType type) noexcept
+      : bits(static_cast<int>(dtype_bits(type))), is_signed(type != DType::kUInt4) {}
   size_t per_byte() const noexcept { return static_cast<size_t>(8 / bits); }
   int32_t lo() const noexcept { return is_signed ? -(1 << (bits - 1)) : 0; }
   int32_t hi() const noexcept { return is_signed ? (1 << (bits - 1)) - 1 : (1 << bits) - 1; }

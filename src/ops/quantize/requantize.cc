@@ -19,7 +19,8 @@ struct Requantize {
   Out operator()(int32_t q) const noexcept {
     const auto difference = static_cast<int32_t>(static_cast<uint32_t>(q) - static_cast<uint32_t>(in_zero));
     const int64_t value = int64_t{multiply_by_quantized_multiplier(difference, multiplier)} + out_zero;
-    return static_cast<Out>(std::clamp<int64_t>(value, std::numeric_limits<Out>::min(), std::numeric_limits<Out>::max()));
+    return static_cast<Out>(
+        std::clamp<int64_t>(value, std::numeric_limits<Out>::min(), std::numeric_limits<Out>::max()));
   }
 };
 
@@ -50,16 +51,22 @@ template <class In>
 Result<Prepared> choose_output(const OpContext& context) {
   const TensorInfo &input = context.inputs[0], &output = context.outputs[0];
   const auto of = [&]<class Out>(Out) {
-    const Requantize<Out> requantize{input.zero_point(), output.zero_point(),
-                                     quantize_multiplier(static_cast<double>(input.scale()) / static_cast<double>(output.scale()))};
+    const Requantize<Out> requantize{
+        input.zero_point(), output.zero_point(),
+        quantize_multiplier(static_cast<double>(input.scale()) / static_cast<double>(output.scale()))};
     return requantize_kernel<In>(requantize, output.count());
   };
   switch (output.dtype) {
-    case DType::kInt8: return of(int8_t());
-    case DType::kUInt8: return of(uint8_t());
-    case DType::kInt16: return of(int16_t());
-    case DType::kInt32: return of(int32_t());
-    default: return unsupported_types(context);
+    case DType::kInt8:
+      return of(int8_t());
+    case DType::kUInt8:
+      return of(uint8_t());
+    case DType::kInt16:
+      return of(int16_t());
+    case DType::kInt32:
+      return of(int32_t());
+    default:
+      return unsupported_types(context);
   }
 }
 
@@ -71,10 +78,14 @@ Result<Prepared> prepare_requantize(const OpContext& context) {
   FB_TRY(require_per_tensor(context, context.inputs[0], "the input"));
   FB_TRY(require_per_tensor(context, context.outputs[0], "the output"));
   switch (context.inputs[0].dtype) {
-    case DType::kInt8: return choose_output<int8_t>(context);
-    case DType::kUInt8: return choose_output<uint8_t>(context);
-    case DType::kInt16: return choose_output<int16_t>(context);
-    default: return choose_output<int32_t>(context);
+    case DType::kInt8:
+      return choose_output<int8_t>(context);
+    case DType::kUInt8:
+      return choose_output<uint8_t>(context);
+    case DType::kInt16:
+      return choose_output<int16_t>(context);
+    default:
+      return choose_output<int32_t>(context);
   }
 }
 

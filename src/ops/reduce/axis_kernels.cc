@@ -33,9 +33,9 @@ Result<Prepared> axis_kernel(const OpContext& context, const Run& run, std::stri
     return context.fail(ErrorCode::kInvalidModel, "there must be one axis and a dimension for it");
   }
   if (!axes.live) {
-    return make_kernel(
-        [run, along = see_along(context.inputs[0].shape, axes.known)](const RunArgs& args) noexcept { run(along, args); },
-        std::move(choice));
+    return make_kernel([run, along = see_along(context.inputs[0].shape, axes.known)](
+                           const RunArgs& args) noexcept { run(along, args); },
+                       std::move(choice));
   }
   return make_kernel(
       [run, axes, shape = context.inputs[0].shape](const RunArgs& args) noexcept {
@@ -75,7 +75,8 @@ Result<Prepared> prepare_arg_typed(const OpContext& context, const char* choice)
         if (along.depth == 0) return;
         const T* input = in<T>(args, 0);
         const auto of = [&]<class Index>(Index* output) {
-          return largest ? arg_extreme<true>(along, input, output, args.pool) : arg_extreme<false>(along, input, output, args.pool);
+          return largest ? arg_extreme<true>(along, input, output, args.pool)
+                         : arg_extreme<false>(along, input, output, args.pool);
         };
         wide ? of(out<int64_t>(args)) : of(out<int32_t>(args));
       },
@@ -86,19 +87,21 @@ Result<Prepared> prepare_arg_typed(const OpContext& context, const char* choice)
 
 template <class T>
 void cumulative_sum(const Along& along, bool exclusive, bool reverse, const RunArgs& args) noexcept {
-  using Acc = std::conditional_t<std::is_floating_point_v<T>, T, std::make_unsigned_t<std::conditional_t<std::is_floating_point_v<T>, int, T>>>;
-  parallel_for(args.pool, along.outer * along.inner, kCheapGrain / (along.depth + 1) + 1, [&](size_t begin, size_t end) {
-    for (size_t item = begin; item < end; ++item) {
-      const size_t first = item / along.inner * along.depth * along.inner + item % along.inner;
-      Acc sum = 0;
-      for (size_t i = 0; i < along.depth; ++i) {
-        const size_t at = first + (reverse ? along.depth - 1 - i : i) * along.inner;
-        const Acc before = sum;
-        sum += static_cast<Acc>(in<T>(args, 0)[at]);
-        out<T>(args)[at] = static_cast<T>(exclusive ? before : sum);
-      }
-    }
-  });
+  using Acc = std::conditional_t<std::is_floating_point_v<T>, T,
+                                 std::make_unsigned_t<std::conditional_t<std::is_floating_point_v<T>, int, T>>>;
+  parallel_for(args.pool, along.outer * along.inner, kCheapGrain / (along.depth + 1) + 1,
+               [&](size_t begin, size_t end) {
+                 for (size_t item = begin; item < end; ++item) {
+                   const size_t first = item / along.inner * along.depth * along.inner + item % along.inner;
+                   Acc sum = 0;
+                   for (size_t i = 0; i < along.depth; ++i) {
+                     const size_t at = first + (reverse ? along.depth - 1 - i : i) * along.inner;
+                     const Acc before = sum;
+                     sum += static_cast<Acc>(in<T>(args, 0)[at]);
+                     out<T>(args)[at] = static_cast<T>(exclusive ? before : sum);
+                   }
+                 }
+               });
 }
 
 template <class T>
@@ -137,7 +140,8 @@ Prepared top_k_kernel(const OpContext& context) {
         for (size_t r = 0; r < rows && k > 0; ++r) {
           const T* row = in<T>(args, 0) + r * depth;
           for (size_t i = 0; i < depth; ++i) order[i] = static_cast<int32_t>(i);
-          std::partial_sort(order, order + k, order + depth, [row](int32_t i, int32_t j) { return comes_before(row, i, j); });
+          std::partial_sort(order, order + k, order + depth,
+                            [row](int32_t i, int32_t j) { return comes_before(row, i, j); });
           for (size_t i = 0; i < k; ++i) {
             out<T>(args, 0)[r * k + i] = row[order[i]];
             out<Index>(args, 1)[r * k + i] = static_cast<Index>(order[i]);
@@ -150,9 +154,12 @@ Prepared top_k_kernel(const OpContext& context) {
 template <class T>
 Result<Prepared> prepare_top_k_typed(const OpContext& context) {
   switch (context.outputs[1].dtype) {
-    case DType::kInt32: return top_k_kernel<T, int32_t>(context);
-    case DType::kInt16: return top_k_kernel<T, int16_t>(context);
-    default: return unsupported_types(context);
+    case DType::kInt32:
+      return top_k_kernel<T, int32_t>(context);
+    case DType::kInt16:
+      return top_k_kernel<T, int16_t>(context);
+    default:
+      return unsupported_types(context);
   }
 }
 
@@ -161,37 +168,56 @@ Result<Prepared> prepare_top_k_typed(const OpContext& context) {
 Result<Prepared> prepare_arg(const OpContext& context) {
   FB_TRY(require_type(context, context.outputs[0], "the output", {DType::kInt32, DType::kInt64}));
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32: return prepare_arg_typed<float>(context, "arg_f32");
-    case DType::kInt8: return prepare_arg_typed<int8_t>(context, "arg_s8");
-    case DType::kUInt8: return prepare_arg_typed<uint8_t>(context, "arg_u8");
-    case DType::kInt16: return prepare_arg_typed<int16_t>(context, "arg_s16");
-    case DType::kInt32: return prepare_arg_typed<int32_t>(context, "arg_s32");
-    case DType::kInt64: return prepare_arg_typed<int64_t>(context, "arg_s64");
-    case DType::kBool: return prepare_arg_typed<uint8_t>(context, "arg_bool");
-    default: return unsupported_types(context);
+    case DType::kFloat32:
+      return prepare_arg_typed<float>(context, "arg_f32");
+    case DType::kInt8:
+      return prepare_arg_typed<int8_t>(context, "arg_s8");
+    case DType::kUInt8:
+      return prepare_arg_typed<uint8_t>(context, "arg_u8");
+    case DType::kInt16:
+      return prepare_arg_typed<int16_t>(context, "arg_s16");
+    case DType::kInt32:
+      return prepare_arg_typed<int32_t>(context, "arg_s32");
+    case DType::kInt64:
+      return prepare_arg_typed<int64_t>(context, "arg_s64");
+    case DType::kBool:
+      return prepare_arg_typed<uint8_t>(context, "arg_bool");
+    default:
+      return unsupported_types(context);
   }
 }
 
 Result<Prepared> prepare_cumsum(const OpContext& context) {
   if (context.inputs[0].dtype != context.outputs[0].dtype) return unsupported_types(context);
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32: return prepare_cumsum_typed<float>(context, "cumsum_f32");
-    case DType::kInt32: return prepare_cumsum_typed<int32_t>(context, "cumsum_s32");
-    case DType::kInt64: return prepare_cumsum_typed<int64_t>(context, "cumsum_s64");
-    default: return unsupported_types(context);
+    case DType::kFloat32:
+      return prepare_cumsum_typed<float>(context, "cumsum_f32");
+    case DType::kInt32:
+      return prepare_cumsum_typed<int32_t>(context, "cumsum_s32");
+    case DType::kInt64:
+      return prepare_cumsum_typed<int64_t>(context, "cumsum_s64");
+    default:
+      return unsupported_types(context);
   }
 }
 
 Result<Prepared> prepare_top_k(const OpContext& context) {
   if (context.inputs[0].dtype != context.outputs[0].dtype) return unsupported_types(context);
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32: return prepare_top_k_typed<float>(context);
-    case DType::kInt8: return prepare_top_k_typed<int8_t>(context);
-    case DType::kUInt8: return prepare_top_k_typed<uint8_t>(context);
-    case DType::kInt16: return prepare_top_k_typed<int16_t>(context);
-    case DType::kInt32: return prepare_top_k_typed<int32_t>(context);
-    case DType::kInt64: return prepare_top_k_typed<int64_t>(context);
-    default: return unsupported_types(context);
+    case DType::kFloat32:
+      return prepare_top_k_typed<float>(context);
+    case DType::kInt8:
+      return prepare_top_k_typed<int8_t>(context);
+    case DType::kUInt8:
+      return prepare_top_k_typed<uint8_t>(context);
+    case DType::kInt16:
+      return prepare_top_k_typed<int16_t>(context);
+    case DType::kInt32:
+      return prepare_top_k_typed<int32_t>(context);
+    case DType::kInt64:
+      return prepare_top_k_typed<int64_t>(context);
+    default:
+      return unsupported_types(context);
   }
 }
 

@@ -39,7 +39,8 @@ Status infer_arg(OpContext& context) {
   if (!axis) return infer_dynamic(context);
   if (axis->size() != 1) return context.fail(ErrorCode::kInvalidModel, "there must be one axis, not {}", axis->size());
   FB_ASSIGN(const int normal, normalize_axis(context, (*axis)[0], input.rank()));
-  if (input.dim(normal) == 0) return context.fail(ErrorCode::kInvalidModel, "dimension {} of {} is empty", normal, shape_text(input.shape));
+  if (input.dim(normal) == 0)
+    return context.fail(ErrorCode::kInvalidModel, "dimension {} of {} is empty", normal, shape_text(input.shape));
   context.outputs[0].shape = input.shape;
   context.outputs[0].shape.erase(context.outputs[0].shape.begin() + normal);
   return {};
@@ -50,7 +51,8 @@ Status infer_cumsum(OpContext& context) {
   if (any_dynamic(context)) return {};
   FB_ASSIGN(const auto axis, int_values(context, 1));
   if (axis) {
-    if (axis->size() != 1) return context.fail(ErrorCode::kInvalidModel, "there must be one axis, not {}", axis->size());
+    if (axis->size() != 1)
+      return context.fail(ErrorCode::kInvalidModel, "there must be one axis, not {}", axis->size());
     FB_TRY(normalize_axis(context, (*axis)[0], context.inputs[0].rank()));
   }
   context.outputs[0].shape = context.inputs[0].shape;
@@ -66,7 +68,8 @@ Status infer_top_k(OpContext& context) {
     return context.fail(ErrorCode::kInvalidModel, "k must be one number and the input must have a dimension");
   }
   const int64_t wanted = std::max<int64_t>((*k)[0], 0);
-  if (wanted > input.dim(-1)) return context.fail(ErrorCode::kInvalidModel, "k is {}, of {} values", wanted, input.dim(-1));
+  if (wanted > input.dim(-1))
+    return context.fail(ErrorCode::kInvalidModel, "k is {}, of {} values", wanted, input.dim(-1));
   for (TensorInfo& output : context.outputs) {
     output.shape = input.shape;
     output.shape.back() = static_cast<int32_t>(wanted);
@@ -79,11 +82,11 @@ Status infer_top_k(OpContext& context) {
 QuantRule reduced(OperandQuant kind, bool int16) {
   return {.int8 = true, .int16 = int16, .inputs = {{.kind = kind}, {}}, .outputs = {{.kind = kind}}};
 }
-QuantRule arg_rule() {
-  return {.int8 = true, .inputs = {{.kind = OperandQuant::kFree}, {}}, .outputs = {{}}};
-}
+QuantRule arg_rule() { return {.int8 = true, .inputs = {{.kind = OperandQuant::kFree}, {}}, .outputs = {{}}}; }
 QuantRule top_k_rule() {
-  return {.int8 = true, .int16 = true, .inputs = {{.kind = OperandQuant::kSame}, {}},
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {{.kind = OperandQuant::kSame}, {}},
           .outputs = {{.kind = OperandQuant::kSame}, {}}};
 }
 
@@ -99,7 +102,8 @@ int32_t version_arg(const OpContext& context) {
   return type == DType::kBool ? 3 : type == DType::kInt8 ? 2 : 1;
 }
 int32_t version_top_k(const OpContext& context) {
-  if (context.inputs[0].dtype == DType::kInt16 || context.inputs[1].dtype == DType::kInt16 || context.outputs[1].dtype == DType::kInt16) {
+  if (context.inputs[0].dtype == DType::kInt16 || context.inputs[1].dtype == DType::kInt16 ||
+      context.outputs[1].dtype == DType::kInt16) {
     return 3;
   }
   return context.inputs[0].dtype == DType::kInt8 ? 2 : 1;
@@ -108,21 +112,56 @@ int32_t version_top_k(const OpContext& context) {
 constexpr Arity kTwo{2, 2};
 
 const OpDef kOps[] = {
-    {.op = Op::MEAN, .inputs = kTwo, .infer = infer_reduction, .prepare = prepare_reduction, .version = version_by_type,
+    {.op = Op::MEAN,
+     .inputs = kTwo,
+     .infer = infer_reduction,
+     .prepare = prepare_reduction,
+     .version = version_by_type,
      .quant = reduced(OperandQuant::kFree, true)},
-    {.op = Op::SUM, .inputs = kTwo, .infer = infer_reduction, .prepare = prepare_reduction, .version = version_int8,
+    {.op = Op::SUM,
+     .inputs = kTwo,
+     .infer = infer_reduction,
+     .prepare = prepare_reduction,
+     .version = version_int8,
      .quant = reduced(OperandQuant::kFree, true)},
-    {.op = Op::REDUCE_PROD, .inputs = kTwo, .infer = infer_reduction, .prepare = prepare_reduction, .version = version_prod,
+    {.op = Op::REDUCE_PROD,
+     .inputs = kTwo,
+     .infer = infer_reduction,
+     .prepare = prepare_reduction,
+     .version = version_prod,
      .quant = reduced(OperandQuant::kFree, true)},
-    {.op = Op::REDUCE_MAX, .inputs = kTwo, .infer = infer_reduction, .prepare = prepare_reduction, .version = version_by_type,
+    {.op = Op::REDUCE_MAX,
+     .inputs = kTwo,
+     .infer = infer_reduction,
+     .prepare = prepare_reduction,
+     .version = version_by_type,
      .quant = reduced(OperandQuant::kSame, true)},
-    {.op = Op::REDUCE_MIN, .inputs = kTwo, .infer = infer_reduction, .prepare = prepare_reduction, .version = version_by_type,
+    {.op = Op::REDUCE_MIN,
+     .inputs = kTwo,
+     .infer = infer_reduction,
+     .prepare = prepare_reduction,
+     .version = version_by_type,
      .quant = reduced(OperandQuant::kSame, true)},
     {.op = Op::REDUCE_ANY, .inputs = kTwo, .infer = infer_reduction, .prepare = prepare_reduction},
     {.op = Op::REDUCE_ALL, .inputs = kTwo, .infer = infer_reduction, .prepare = prepare_reduction},
-    {.op = Op::ARG_MAX, .inputs = kTwo, .infer = infer_arg, .prepare = prepare_arg, .version = version_arg, .quant = arg_rule()},
-    {.op = Op::ARG_MIN, .inputs = kTwo, .infer = infer_arg, .prepare = prepare_arg, .version = version_arg, .quant = arg_rule()},
-    {.op = Op::TOPK_V2, .inputs = kTwo, .outputs = {2, 2}, .infer = infer_top_k, .prepare = prepare_top_k, .version = version_top_k,
+    {.op = Op::ARG_MAX,
+     .inputs = kTwo,
+     .infer = infer_arg,
+     .prepare = prepare_arg,
+     .version = version_arg,
+     .quant = arg_rule()},
+    {.op = Op::ARG_MIN,
+     .inputs = kTwo,
+     .infer = infer_arg,
+     .prepare = prepare_arg,
+     .version = version_arg,
+     .quant = arg_rule()},
+    {.op = Op::TOPK_V2,
+     .inputs = kTwo,
+     .outputs = {2, 2},
+     .infer = infer_top_k,
+     .prepare = prepare_top_k,
+     .version = version_top_k,
      .quant = top_k_rule()},
     {.op = Op::CUMSUM, .inputs = kTwo, .infer = infer_cumsum, .prepare = prepare_cumsum},
     {.op = Op::REDUCE_WINDOW, .inputs = {5, 5}, .infer = infer_reduce_window, .prepare = prepare_reduce_window},

@@ -49,7 +49,8 @@ Result<Axes> read_axes(const OpContext& context, size_t i) {
   const TensorInfo &input = context.inputs[0], &operand = context.inputs[i];
   FB_TRY(require_type(context, operand, "the axis", {DType::kInt32, DType::kInt64}));
   if (input.rank() > static_cast<int>(kMaxReduceRank)) {
-    return context.fail(ErrorCode::kUnsupported, "a tensor of rank {}: at most {} dimensions can be reduced", input.rank(), kMaxReduceRank);
+    return context.fail(ErrorCode::kUnsupported, "a tensor of rank {}: at most {} dimensions can be reduced",
+                        input.rank(), kMaxReduceRank);
   }
   Axes axes;
   axes.rank = input.shape.size();

@@ -77,9 +77,9 @@ Result<Axes> read_axes(const OpContext& context, size_t i);
 
 // ---- the loops ----
 
-// A reducer R has: Value and Out, the types of the input and the output; Acc, with R::start() and R::add(Acc, Value), which may
-// be taken over kBlock values at most before R::fold adds them to a Total (start_total()); finish(Total) -> Out. kOrdered:
-// values are taken one after the other in the input's order.
+// A reducer R has: Value and Out, the types of the input and the output; Acc, with R::start() and R::add(Acc, Value),
+// which may be taken over kBlock values at most before R::fold adds them to a Total (start_total()); finish(Total) ->
+// Out. kOrdered: values are taken one after the other in the input's order.
 
 template <class R>
 struct ReduceLoops {
@@ -140,7 +140,8 @@ struct ReduceLoops {
     return r.finish(total);
   }
 
-  static void run(const R& r, const ReducePlan& plan, const Value* in, typename R::Out* out, const ThreadPool* pool) noexcept {
+  static void run(const R& r, const ReducePlan& plan, const Value* in, typename R::Out* out,
+                  const ThreadPool* pool) noexcept {
     const size_t kept = plan.kept.count();
     if (!plan.inner_kept) {
       parallel_for(pool, kept, kCheapGrain / (plan.values() + 1) + 1, [&](size_t begin, size_t end) {
@@ -149,13 +150,14 @@ struct ReduceLoops {
       return;
     }
     const size_t chunks = (plan.inner + kChunk - 1) / kChunk;
-    parallel_for(pool, kept * chunks, kCheapGrain / (kChunk * plan.reduced.count() + 1) + 1, [&](size_t begin, size_t end) {
-      for (size_t item = begin; item < end; ++item) {
-        const size_t outer = item / chunks, first = item % chunks * kChunk;
-        columns(r, plan.reduced, in + plan.kept.offset(outer) + first, out + outer * plan.inner + first,
-                std::min(kChunk, plan.inner - first));
-      }
-    });
+    parallel_for(pool, kept * chunks, kCheapGrain / (kChunk * plan.reduced.count() + 1) + 1,
+                 [&](size_t begin, size_t end) {
+                   for (size_t item = begin; item < end; ++item) {
+                     const size_t outer = item / chunks, first = item % chunks * kChunk;
+                     columns(r, plan.reduced, in + plan.kept.offset(outer) + first, out + outer * plan.inner + first,
+                             std::min(kChunk, plan.inner - first));
+                   }
+                 });
   }
 };
 
@@ -166,14 +168,13 @@ Prepared reduce_kernel(const OpContext& context, const Axes& axes, const R& r, s
     ReduceLoops<R>::run(r, plan, in<typename R::Value>(args, 0), out<typename R::Out>(args), args.pool);
   };
   if (!axes.live) {
-    return make_kernel([run, plan = plan_reduction(context.inputs[0].shape, axes.known)](const RunArgs& args) noexcept { run(plan, args); },
+    return make_kernel([run, plan = plan_reduction(context.inputs[0].shape, axes.known)](
+                           const RunArgs& args) noexcept { run(plan, args); },
                        std::move(choice));
   }
-  return make_kernel(
-      [run, axes, shape = context.inputs[0].shape](const RunArgs& args) noexcept {
-        run(plan_reduction(shape, axes.read(args.in[1])), args);
-      },
-      std::move(choice));
+  return make_kernel([run, axes, shape = context.inputs[0].shape](
+                         const RunArgs& args) noexcept { run(plan_reduction(shape, axes.read(args.in[1])), args); },
+                     std::move(choice));
 }
 
 }  // namespace fewbits::ops

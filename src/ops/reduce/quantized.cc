@@ -1,4 +1,5 @@
-// prepare() of SUM, MEAN and REDUCE_PROD on int8, uint8 and int16 with scales, as LiteRT's kernels/internal/reference/reduce.h.
+// prepare() of SUM, MEAN and REDUCE_PROD on int8, uint8 and int16 with scales, as LiteRT's
+// kernels/internal/reference/reduce.h.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -33,7 +34,8 @@ struct QuantizedSum {
   static Acc add(Acc acc, T x) noexcept { return acc + static_cast<uint32_t>(x); }
   static Total fold(Total total, Acc acc) noexcept { return total + acc; }
   T finish(Total total) const noexcept {
-    const int64_t q = int64_t{multiply_by_quantized_multiplier(static_cast<int32_t>(total - zeros), multiplier)} + out_zero;
+    const int64_t q =
+        int64_t{multiply_by_quantized_multiplier(static_cast<int32_t>(total - zeros), multiplier)} + out_zero;
     return static_cast<T>(std::clamp<int64_t>(q, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
   }
 };
@@ -95,7 +97,8 @@ Result<Prepared> prepare_product(const OpContext& context, const Axes& axes, siz
   QuantizedProduct<T> product{input.zero_point(), output.zero_point(), quantize_multiplier(step)};
   // What the 16-bit multiplication of 64-bit accumulators takes.
   if (product.multiplier.shift > 14) {
-    return context.fail(ErrorCode::kUnsupported, "the scale {} is too large for the output's, {}", input.scale(), output.scale());
+    return context.fail(ErrorCode::kUnsupported, "the scale {} is too large for the output's, {}", input.scale(),
+                        output.scale());
   }
   return reduce_kernel(context, axes, product, std::string("prod_") + dtype_name(input.dtype));
 }
@@ -126,7 +129,8 @@ Result<Prepared> prepare_quantized_reduction(const OpContext& context) {
         "reduction of nothing");
   }
   if (input.dtype == DType::kInt8) return prepare_typed<int8_t>(context, axes, values);
-  if (input.dtype == DType::kUInt8 && context.node->op != Op::REDUCE_PROD) return prepare_typed<uint8_t>(context, axes, values);
+  if (input.dtype == DType::kUInt8 && context.node->op != Op::REDUCE_PROD)
+    return prepare_typed<uint8_t>(context, axes, values);
   if (input.dtype == DType::kInt16) return prepare_typed<int16_t>(context, axes, values);
   return unsupported_types(context);
 }

@@ -1,5 +1,5 @@
-// REDUCE_WINDOW: one value for each place of a strided, dilated window. Operands: input, initial value, and the window's shape,
-// strides and dilations as constant int64, one number a dimension.
+// REDUCE_WINDOW: one value for each place of a strided, dilated window. Operands: input, initial value, and the
+// window's shape, strides and dilations as constant int64, one number a dimension.
 #include <algorithm>
 #include <type_traits>
 
@@ -23,10 +23,12 @@ Result<std::optional<Geometry>> read_geometry(const OpContext& context) {
     FB_ASSIGN(auto values, int_values(context, i + 2));
     if (!values) return std::optional<Geometry>();
     if (values->size() != rank) {
-      return context.fail(ErrorCode::kInvalidModel, "operand {} has {} numbers for an input of rank {}", i + 2, values->size(), rank);
+      return context.fail(ErrorCode::kInvalidModel, "operand {} has {} numbers for an input of rank {}", i + 2,
+                          values->size(), rank);
     }
     for (int64_t value : *values) {
-      if (value < 1 || value > INT32_MAX) return context.fail(ErrorCode::kInvalidModel, "operand {} holds {}", i + 2, value);
+      if (value < 1 || value > INT32_MAX)
+        return context.fail(ErrorCode::kInvalidModel, "operand {} holds {}", i + 2, value);
     }
     *parts[i] = std::move(*values);
   }
@@ -58,19 +60,27 @@ struct Multiply {
 };
 struct Least {
   template <class T>
-  T operator()(T a, T b) const noexcept { return a <= b ? a : b; }
+  T operator()(T a, T b) const noexcept {
+    return a <= b ? a : b;
+  }
 };
 struct Most {
   template <class T>
-  T operator()(T a, T b) const noexcept { return a >= b ? a : b; }
+  T operator()(T a, T b) const noexcept {
+    return a >= b ? a : b;
+  }
 };
 struct All {
   template <class T>
-  T operator()(T a, T b) const noexcept { return static_cast<T>(a != 0 && b != 0); }
+  T operator()(T a, T b) const noexcept {
+    return static_cast<T>(a != 0 && b != 0);
+  }
 };
 struct Any {
   template <class T>
-  T operator()(T a, T b) const noexcept { return static_cast<T>(a != 0 || b != 0); }
+  T operator()(T a, T b) const noexcept {
+    return static_cast<T>(a != 0 || b != 0);
+  }
 };
 
 // places: where windows begin; window: where the values of one lie from there.
@@ -95,17 +105,29 @@ Prepared window_kernel(const Loops& places, const Loops& window, const char* cho
 template <class F>
 Result<Prepared> choose_type(const OpContext& context, const Loops& places, const Loops& window, const char* choice) {
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32: return window_kernel<float, F>(places, window, choice);
-    case DType::kFloat64: return window_kernel<double, F>(places, window, choice);
-    case DType::kInt8: return window_kernel<int8_t, F>(places, window, choice);
-    case DType::kUInt8: return window_kernel<uint8_t, F>(places, window, choice);
-    case DType::kInt16: return window_kernel<int16_t, F>(places, window, choice);
-    case DType::kUInt16: return window_kernel<uint16_t, F>(places, window, choice);
-    case DType::kInt32: return window_kernel<int32_t, F>(places, window, choice);
-    case DType::kUInt32: return window_kernel<uint32_t, F>(places, window, choice);
-    case DType::kInt64: return window_kernel<int64_t, F>(places, window, choice);
-    case DType::kUInt64: return window_kernel<uint64_t, F>(places, window, choice);
-    default: return unsupported_types(context);
+    case DType::kFloat32:
+      return window_kernel<float, F>(places, window, choice);
+    case DType::kFloat64:
+      return window_kernel<double, F>(places, window, choice);
+    case DType::kInt8:
+      return window_kernel<int8_t, F>(places, window, choice);
+    case DType::kUInt8:
+    case DType::kBool:
+      return window_kernel<uint8_t, F>(places, window, choice);
+    case DType::kInt16:
+      return window_kernel<int16_t, F>(places, window, choice);
+    case DType::kUInt16:
+      return window_kernel<uint16_t, F>(places, window, choice);
+    case DType::kInt32:
+      return window_kernel<int32_t, F>(places, window, choice);
+    case DType::kUInt32:
+      return window_kernel<uint32_t, F>(places, window, choice);
+    case DType::kInt64:
+      return window_kernel<int64_t, F>(places, window, choice);
+    case DType::kUInt64:
+      return window_kernel<uint64_t, F>(places, window, choice);
+    default:
+      return unsupported_types(context);
   }
 }
 
@@ -115,8 +137,8 @@ Status infer_reduce_window(OpContext& context) {
   if (any_dynamic(context)) return {};
   const TensorInfo& input = context.inputs[0];
   if (input.rank() < 1 || input.rank() > static_cast<int>(kMaxReduceRank) || context.inputs[1].count() != 1) {
-    return context.fail(ErrorCode::kInvalidModel, "the input must have 1 to {} dimensions, and there must be one initial value",
-                        kMaxReduceRank);
+    return context.fail(ErrorCode::kInvalidModel,
+                        "the input must have 1 to {} dimensions, and there must be one initial value", kMaxReduceRank);
   }
   FB_ASSIGN(const auto geometry, read_geometry(context));
   if (!geometry) return infer_dynamic(context);
@@ -134,7 +156,8 @@ Result<Prepared> prepare_reduce_window(const OpContext& context) {
   const TensorInfo &input = context.inputs[0], &output = context.outputs[0];
   if (input.dtype != output.dtype || input.dtype != context.inputs[1].dtype) return unsupported_types(context);
   for (size_t i = 2; i < 5; ++i) {
-    if (!context.inputs[i].is_const) return context.fail(ErrorCode::kUnsupported, "the window's shape, strides and dilations must be constants");
+    if (!context.inputs[i].is_const)
+      return context.fail(ErrorCode::kUnsupported, "the window's shape, strides and dilations must be constants");
   }
   FB_ASSIGN(const auto geometry, read_geometry(context));
   if (!geometry) return context.fail(ErrorCode::kInternal, "the window has no values");
@@ -150,13 +173,20 @@ Result<Prepared> prepare_reduce_window(const OpContext& context) {
   }
   const auto* options = context.node->options2->AsReduceWindowOptions();
   switch (options == nullptr ? tflite::ReduceWindowFunction::UNSUPPORTED : options->reduce_function) {
-    case tflite::ReduceWindowFunction::ADD: return choose_type<Add>(context, places, window, "window sum");
-    case tflite::ReduceWindowFunction::MUL: return choose_type<Multiply>(context, places, window, "window product");
-    case tflite::ReduceWindowFunction::MINIMUM: return choose_type<Least>(context, places, window, "window minimum");
-    case tflite::ReduceWindowFunction::MAXIMUM: return choose_type<Most>(context, places, window, "window maximum");
-    case tflite::ReduceWindowFunction::ALL: return choose_type<All>(context, places, window, "window all");
-    case tflite::ReduceWindowFunction::ANY: return choose_type<Any>(context, places, window, "window any");
-    default: return context.fail(ErrorCode::kUnsupported, "this reduce function cannot be run");
+    case tflite::ReduceWindowFunction::ADD:
+      return choose_type<Add>(context, places, window, "window sum");
+    case tflite::ReduceWindowFunction::MUL:
+      return choose_type<Multiply>(context, places, window, "window product");
+    case tflite::ReduceWindowFunction::MINIMUM:
+      return choose_type<Least>(context, places, window, "window minimum");
+    case tflite::ReduceWindowFunction::MAXIMUM:
+      return choose_type<Most>(context, places, window, "window maximum");
+    case tflite::ReduceWindowFunction::ALL:
+      return choose_type<All>(context, places, window, "window all");
+    case tflite::ReduceWindowFunction::ANY:
+      return choose_type<Any>(context, places, window, "window any");
+    default:
+      return context.fail(ErrorCode::kUnsupported, "this reduce function cannot be run");
   }
 }
 

@@ -36,8 +36,8 @@ Status require_output(const OpContext& context, float scale, int32_t zero_point)
   FB_TRY(require_per_tensor(context, context.inputs[0], "the input"));
   FB_TRY(require_per_tensor(context, output, "the output"));
   if (std::abs(output.scale() - scale) <= 0.001f * scale && output.zero_point() == zero_point) return {};
-  return context.fail(ErrorCode::kUnsupported, "the output must have scale {} and zero point {}, not {} and {}", scale, zero_point,
-                      output.scale(), output.zero_point());
+  return context.fail(ErrorCode::kUnsupported, "the output must have scale {} and zero point {}, not {} and {}", scale,
+                      zero_point, output.scale(), output.zero_point());
 }
 
 template <class In>
@@ -54,7 +54,8 @@ Result<Prepared> prepare_softmax_8bit(const OpContext& context, float beta) {
   if (output.dtype != context.inputs[0].dtype) return unsupported_types(context);
   FB_TRY(require_output(context, 1.0f / 256, type_range(output.dtype).lo));
   return row_kernel<In, In>(
-      context, [table](const In* x, In* y, size_t depth) noexcept { softmax_row_8bit<In, In>(table, x, y, depth); }, "softmax 8 bits");
+      context, [table](const In* x, In* y, size_t depth) noexcept { softmax_row_8bit<In, In>(table, x, y, depth); },
+      "softmax 8 bits");
 }
 
 template <class T>
@@ -62,7 +63,8 @@ Result<Prepared> prepare_log_softmax_8bit(const OpContext& context) {
   FB_TRY(require_output(context, 16.0f / 256, type_range(context.outputs[0].dtype).hi));
   const LogSoftmaxArgs row(static_cast<double>(context.inputs[0].scale()), context.outputs[0].zero_point());
   return row_kernel<T, T>(
-      context, [row](const T* x, T* y, size_t depth) noexcept { log_softmax_row_8bit<T>(row, x, y, depth); }, "log_softmax 8 bits");
+      context, [row](const T* x, T* y, size_t depth) noexcept { log_softmax_row_8bit<T>(row, x, y, depth); },
+      "log_softmax 8 bits");
 }
 
 }  // namespace
@@ -74,7 +76,8 @@ Result<Prepared> prepare_softmax(const OpContext& context) {
   const float beta = options == nullptr ? 0.0f : options->beta;
   if (input.dtype == DType::kFloat32 && output.dtype == DType::kFloat32) {
     return row_kernel<float, float>(
-        context, [beta](const float* x, float* y, size_t depth) noexcept { softmax_row_f32(x, y, depth, beta); }, "softmax_f32");
+        context, [beta](const float* x, float* y, size_t depth) noexcept { softmax_row_f32(x, y, depth, beta); },
+        "softmax_f32");
   }
   if (input.dtype != DType::kFloat32 && !(beta > 0 && std::isfinite(beta))) {
     return context.fail(ErrorCode::kUnsupported, "beta must be positive for integers, not {}", beta);
@@ -83,7 +86,8 @@ Result<Prepared> prepare_softmax(const OpContext& context) {
   if (input.dtype == DType::kUInt8) return prepare_softmax_8bit<uint8_t>(context, beta);
   if (input.dtype != DType::kInt16 || output.dtype != DType::kInt16) return unsupported_types(context);
   FB_TRY(require_output(context, 1.0f / 32768, 0));
-  if (input.zero_point() != 0) return context.fail(ErrorCode::kUnsupported, "an int16 input must have the zero point 0");
+  if (input.zero_point() != 0)
+    return context.fail(ErrorCode::kUnsupported, "an int16 input must have the zero point 0");
   return row_kernel<int16_t, int16_t>(
       context,
       [row = SoftmaxInt16Args(input.scale(), beta)](const int16_t* x, int16_t* y, size_t depth) noexcept {
@@ -96,10 +100,14 @@ Result<Prepared> prepare_log_softmax(const OpContext& context) {
   FB_TRY(require_rank(context));
   if (context.inputs[0].dtype != context.outputs[0].dtype) return unsupported_types(context);
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32: return row_kernel<float, float>(context, log_softmax_row_f32, "log_softmax_f32");
-    case DType::kInt8: return prepare_log_softmax_8bit<int8_t>(context);
-    case DType::kUInt8: return prepare_log_softmax_8bit<uint8_t>(context);
-    default: return unsupported_types(context);
+    case DType::kFloat32:
+      return row_kernel<float, float>(context, log_softmax_row_f32, "log_softmax_f32");
+    case DType::kInt8:
+      return prepare_log_softmax_8bit<int8_t>(context);
+    case DType::kUInt8:
+      return prepare_log_softmax_8bit<uint8_t>(context);
+    default:
+      return unsupported_types(context);
   }
 }
 
@@ -120,10 +128,16 @@ Result<Prepared> prepare_l2_normalization(const OpContext& context) {
         "l2_normalization 8 bits");
   };
   switch (input.dtype) {
-    case DType::kFloat32: return row_kernel<float, float>(context, l2_normalize_row_f32, "l2_normalization_f32");
-    case DType::kInt8: FB_TRY(require_output(context, 1.0f / 128, 0)); return rows(int8_t());
-    case DType::kUInt8: FB_TRY(require_output(context, 1.0f / 128, 128)); return rows(uint8_t());
-    default: return unsupported_types(context);
+    case DType::kFloat32:
+      return row_kernel<float, float>(context, l2_normalize_row_f32, "l2_normalization_f32");
+    case DType::kInt8:
+      FB_TRY(require_output(context, 1.0f / 128, 0));
+      return rows(int8_t());
+    case DType::kUInt8:
+      FB_TRY(require_output(context, 1.0f / 128, 128));
+      return rows(uint8_t());
+    default:
+      return unsupported_types(context);
   }
 }
 

@@ -29,11 +29,12 @@ T row_maximum(const T* in, size_t depth) noexcept {
 }
 
 int32_t saturated(int64_t value) noexcept {
-  return static_cast<int32_t>(std::clamp<int64_t>(value, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
+  return static_cast<int32_t>(
+      std::clamp<int64_t>(value, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
 }
 
-// ln x for x >= 1 with 5 integer bits, x in [1, 4096): the power of two next to x by its leading bits, a rational function
-// for the rest (tflite's log_x_for_x_greater_than_or_equal_to_1).
+// ln x for x >= 1 with 5 integer bits, x in [1, 4096): the power of two next to x by its leading bits, a rational
+// function for the rest (tflite's log_x_for_x_greater_than_or_equal_to_1).
 int32_t log_of_sum(Fixed12 sum) noexcept {
   using Accumulator = FixedPoint<int32_t, 6>;
   constexpr int kInputBits = Fixed12::kIntegerBits, kPowerShift = Accumulator::kFractionalBits;
@@ -46,11 +47,13 @@ int32_t log_of_sum(Fixed12 sum) noexcept {
   const int a_leading = std::countl_zero(static_cast<uint32_t>(z));
   const Fixed0 a{shifted_left(z, a_leading - 1)};
   const int32_t r_a = shifted_left((a * kRootOfHalf).raw, 1);
-  const int32_t power_a = saturated(int64_t{saturating_rounding_multiply_by_pot<int32_t>(kInputBits - a_leading, kPowerShift)} + kQuarter);
+  const int32_t power_a =
+      saturated(int64_t{saturating_rounding_multiply_by_pot<int32_t>(kInputBits - a_leading, kPowerShift)} + kQuarter);
 
   const int b_headroom = std::countl_zero(static_cast<uint32_t>((Fixed0{z} * kRootOfHalf).raw)) - 1;
   const int32_t r_b = shifted_left(z, b_headroom);
-  const int32_t power_b = saturated(int64_t{saturating_rounding_multiply_by_pot<int32_t>(kInputBits - b_headroom, kPowerShift)} - kQuarter);
+  const int32_t power_b =
+      saturated(int64_t{saturating_rounding_multiply_by_pot<int32_t>(kInputBits - b_headroom, kPowerShift)} - kQuarter);
 
   const Fixed0 r{std::min(r_a, r_b)};
   const Accumulator power{std::max(power_a, power_b)};
@@ -117,7 +120,8 @@ void softmax_row_8bit(const ExpTable& table, const In* in, Out* out, size_t dept
     const auto difference = static_cast<size_t>(most - in[i]);
     const Fixed0 share = reciprocal * Fixed0{table.exponential[difference]};
     const int32_t q = rounding_divide_by_pot(share.raw, exponent) + kLeast;
-    out[i] = static_cast<Out>(-static_cast<int32_t>(difference) < table.least_difference ? kLeast : std::clamp(q, kLeast, kMost));
+    out[i] = static_cast<Out>(
+        -static_cast<int32_t>(difference) < table.least_difference ? kLeast : std::clamp(q, kLeast, kMost));
   }
 }
 template void softmax_row_8bit(const ExpTable&, const int8_t*, int8_t*, size_t) noexcept;
@@ -126,7 +130,8 @@ template void softmax_row_8bit(const ExpTable&, const uint8_t*, uint8_t*, size_t
 template void softmax_row_8bit(const ExpTable&, const uint8_t*, int16_t*, size_t) noexcept;
 
 LogSoftmaxArgs::LogSoftmaxArgs(double scale, int32_t zero) noexcept : table(1.0, scale), out_zero(zero) {
-  reverse = quantize_multiplier(std::exp2(31 - table.multiplier.shift) / static_cast<double>(std::max(table.multiplier.value, 1)));
+  reverse = quantize_multiplier(std::exp2(31 - table.multiplier.shift) /
+                                static_cast<double>(std::max(table.multiplier.value, 1)));
 }
 
 template <class T>
@@ -136,9 +141,10 @@ void log_softmax_row_8bit(const LogSoftmaxArgs& args, const T* in, T* out, size_
   uint32_t sum = 0;
   for (size_t i = 0; i < depth; ++i) sum += static_cast<uint32_t>(args.table.addend[static_cast<size_t>(most - in[i])]);
   const int32_t log_sum = log_of_sum(Fixed12{static_cast<int32_t>(sum)});
-  const int32_t threshold = std::max(args.table.least_difference - 1,
-                                     multiply_by_quantized_multiplier(saturated(int64_t{log_sum} + std::numeric_limits<int32_t>::min()),
-                                                                      args.reverse));
+  const int32_t threshold =
+      std::max(args.table.least_difference - 1,
+               multiply_by_quantized_multiplier(saturated(int64_t{log_sum} + std::numeric_limits<int32_t>::min()),
+                                                args.reverse));
   for (size_t i = 0; i < depth; ++i) {
     const int32_t difference = in[i] - most;
     if (difference <= threshold) {
@@ -171,7 +177,8 @@ void softmax_row_int16(const SoftmaxInt16Args& args, const int16_t* in, int16_t*
   const int leading = std::countl_zero(sum);
   const int64_t normal = ((static_cast<int64_t>(sum) << std::max(leading - 1, 0)) + (1 << 13)) >> 14;
   const int64_t centred = normal - ((1 << 15) + (1 << 16));
-  const int16_t reciprocal = look_up(args.reciprocal, static_cast<int16_t>(std::clamp<int64_t>(centred, -32768, 32767)));
+  const int16_t reciprocal =
+      look_up(args.reciprocal, static_cast<int16_t>(std::clamp<int64_t>(centred, -32768, 32767)));
   const int right = std::max(31 - leading, 1);
   for (size_t i = 0; i < depth; ++i) {
     const int64_t share = (int64_t{out[i]} * reciprocal + (int64_t{1} << (right - 1))) >> right;

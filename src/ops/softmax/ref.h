@@ -17,7 +17,7 @@ void l2_normalize_row_f32(const float* in, float* out, size_t depth) noexcept;
 
 // e^(scale * beta * d) for the differences d = -255 .. 0 of 8-bit values to their row's maximum, in fixed point.
 struct ExpTable {
-  int32_t least_difference = 0;  // smaller ones count as e^-infinity
+  int32_t least_difference = 0;            // smaller ones count as e^-infinity
   std::array<int32_t, 256> scaled{};       // [-d]: the exponent with 5 integer bits
   std::array<int32_t, 256> exponential{};  // [-d]: its e^x with 31 fractional bits
   std::array<int32_t, 256> addend{};       // [-d]: the same with 12 integer bits
