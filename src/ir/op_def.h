@@ -164,6 +164,7 @@ enum OpFlags : uint32_t {
   kInPlace = 2,     // output 0 may be written over an input of the same size as it is read (elementwise)
   kStateful = 4,    // reads or writes state beyond its operands (resources, random, variables): never folded or removed
   kTable = 8,       // input 0 may be a constant table whose rows are moved as they are: weights mode stores it in int8
+  kOptionalInputs = 16,  // any input may be left out; without it, only those beyond Arity::min
 };
 struct Arity {
   int16_t min = 1, max = 1;  // max -1: any number

@@ -30,7 +30,11 @@ Status check_arity(const Graph& graph, NodeId id, const OpDef& def) {
   };
   FB_TRY(check(node.inputs.size(), def.inputs, "inputs"));
   FB_TRY(check(node.outputs.size(), def.outputs, "outputs"));
-  // Only operands past the least count may be left out, except for operators that say otherwise by a minimum of 0.
+  for (size_t i = 0; i < static_cast<size_t>(def.inputs.min) && (def.flags & kOptionalInputs) == 0; ++i) {
+    if (node.inputs[i] == kNoValue) {
+      return fail(ErrorCode::kInvalidModel, "{}: input {} is left out", describe_node(graph, id), i);
+    }
+  }
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == kNoValue) {
       return fail(ErrorCode::kInvalidModel, "{}: output {} is left out", describe_node(graph, id), i);

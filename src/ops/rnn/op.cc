@@ -66,21 +66,26 @@ QuantRule custom_rule(const char* custom, std::vector<int8_t> weights) {
 }
 
 const OpDef kOps[] = {
-    {.op = Op::LSTM, .inputs = {5, 24}, .outputs = {1, 4}, .infer = infer_lstm, .prepare = prepare_lstm,
+    {.op = Op::LSTM, .inputs = {5, 24}, .outputs = {1, 4}, .flags = kOptionalInputs, .infer = infer_lstm,
+     .prepare = prepare_lstm,
      .version = lstm_version, .quant = custom_rule("lstm", range({{1, 11}, {16, 16}}))},
-    {.op = Op::UNIDIRECTIONAL_SEQUENCE_LSTM, .inputs = {20, 24}, .infer = infer_sequence_lstm, .prepare = prepare_sequence_lstm,
+    {.op = Op::UNIDIRECTIONAL_SEQUENCE_LSTM, .inputs = {20, 24}, .flags = kOptionalInputs, .infer = infer_sequence_lstm,
+     .prepare = prepare_sequence_lstm,
      .version = sequence_lstm_version, .quant = custom_rule("lstm", range({{1, 11}, {16, 16}}))},
-    {.op = Op::BIDIRECTIONAL_SEQUENCE_LSTM, .inputs = {48, 48}, .outputs = {1, 2}, .infer = infer_bidirectional_lstm,
+    {.op = Op::BIDIRECTIONAL_SEQUENCE_LSTM, .inputs = {48, 48}, .outputs = {1, 2},
+     .flags = kOptionalInputs, .infer = infer_bidirectional_lstm,
      .prepare = prepare_bidirectional_lstm, .version = bidirectional_lstm_version,
      .quant = hybrid_rule(range({{1, 11}, {16, 16}, {18, 28}, {33, 33}, {40, 47}}))},
-    {.op = Op::RNN, .inputs = {5, 5}, .infer = infer_rnn, .prepare = prepare_rnn, .version = rnn_version,
+    {.op = Op::RNN, .inputs = {5, 5}, .flags = kOptionalInputs, .infer = infer_rnn, .prepare = prepare_rnn, .version = rnn_version,
      .quant = hybrid_rule({1, 2})},
-    {.op = Op::UNIDIRECTIONAL_SEQUENCE_RNN, .inputs = {5, 5}, .infer = infer_sequence_rnn, .prepare = prepare_sequence_rnn,
+    {.op = Op::UNIDIRECTIONAL_SEQUENCE_RNN, .inputs = {5, 5}, .flags = kOptionalInputs, .infer = infer_sequence_rnn,
+     .prepare = prepare_sequence_rnn,
      .version = sequence_rnn_version, .quant = hybrid_rule({1, 2})},
-    {.op = Op::BIDIRECTIONAL_SEQUENCE_RNN, .inputs = {12, 12}, .outputs = {1, 2}, .infer = infer_bidirectional_rnn,
+    {.op = Op::BIDIRECTIONAL_SEQUENCE_RNN, .inputs = {12, 12}, .outputs = {1, 2},
+     .flags = kOptionalInputs, .infer = infer_bidirectional_rnn,
      .prepare = prepare_bidirectional_rnn, .version = bidirectional_rnn_version,
      .quant = hybrid_rule({1, 2, 5, 6, 10, 11})},
-    {.op = Op::SVDF, .inputs = {5, 5}, .infer = infer_svdf, .prepare = prepare_svdf, .version = svdf_version,
+    {.op = Op::SVDF, .inputs = {5, 5}, .flags = kOptionalInputs, .infer = infer_svdf, .prepare = prepare_svdf, .version = svdf_version,
      .quant = custom_rule("svdf", {1, 2})},
 };
 
