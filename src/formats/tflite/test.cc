@@ -163,7 +163,9 @@ TEST(TfliteFormat, TruncatedAtEveryByteIsAnErrorOrAModel) {
   for (size_t size = 0; size < bytes.size(); ++size) {
     const std::vector<uint8_t> cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
     const auto model = read(cut);
-    if (!model) EXPECT_EQ(model.error().message.rfind("test.tflite: ", 0), 0u) << model.error().message;
+    if (!model) {
+      EXPECT_EQ(model.error().message.rfind("test.tflite: ", 0), 0u) << model.error().message;
+    }
   }
   EXPECT_FALSE(read({bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(bytes.size() / 2)}));
 }
