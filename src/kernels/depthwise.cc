@@ -24,12 +24,20 @@ constexpr const DepthwiseS8Kernel* kS8[] = {
 
 constexpr const DepthwiseS16S8Kernel* kS16S8[] = {&kDepthwiseS16S8Ref};
 
+// Whether whole blocks compute at most half as many channels again as there are.
 template <class Kernel>
-const Kernel& select(std::span<const Kernel* const> list, Isa isa, size_t depth_multiplier,
-                     int32_t zero_point) noexcept {
+bool fits(const Kernel& kernel, size_t channels) noexcept {
+  const size_t computed = (channels + kernel.channel_block - 1) / kernel.channel_block * kernel.channel_block;
+  return kernel.channel_block <= 16 || computed <= channels + channels / 2;
+}
+
+template <class Kernel>
+const Kernel& select(std::span<const Kernel* const> list, Isa isa, size_t depth_multiplier, int32_t zero_point,
+                     size_t channels) noexcept {
   for (const Kernel* kernel : list) {
-    if (kernel->isa > isa || (depth_multiplier != 1 && !kernel->any_depth_multiplier)) continue;
-    if (zero_point == 0 || kernel->any_weight_zero_point) return *kernel;
+    const bool able =
+        (depth_multiplier == 1 || kernel->any_depth_multiplier) && (zero_point == 0 || kernel->any_weight_zero_point);
+    if (kernel->isa <= isa && able && fits(*kernel, channels)) return *kernel;
   }
   return *list.back();
 }
@@ -50,14 +58,15 @@ std::span<const DepthwiseF32Kernel* const> depthwise_f32_kernels() noexcept { re
 std::span<const DepthwiseS8Kernel* const> depthwise_s8_kernels() noexcept { return kS8; }
 std::span<const DepthwiseS16S8Kernel* const> depthwise_s16s8_kernels() noexcept { return kS16S8; }
 
-const DepthwiseF32Kernel& select_depthwise_f32(Isa isa, size_t depth_multiplier) noexcept {
-  return select(depthwise_f32_kernels(), isa, depth_multiplier, 0);
+const DepthwiseF32Kernel& select_depthwise_f32(Isa isa, size_t depth_multiplier, size_t channels) noexcept {
+  return select(depthwise_f32_kernels(), isa, depth_multiplier, 0, channels);
 }
-const DepthwiseS8Kernel& select_depthwise_s8(Isa isa, size_t depth_multiplier, int32_t weight_zero_point) noexcept {
-  return select(depthwise_s8_kernels(), isa, depth_multiplier, weight_zero_point);
+const DepthwiseS8Kernel& select_depthwise_s8(Isa isa, size_t depth_multiplier, int32_t weight_zero_point,
+                                             size_t channels) noexcept {
+  return select(depthwise_s8_kernels(), isa, depth_multiplier, weight_zero_point, channels);
 }
 const DepthwiseS16S8Kernel& select_depthwise_s16s8(Isa isa, size_t depth_multiplier) noexcept {
-  return select(depthwise_s16s8_kernels(), isa, depth_multiplier, 0);
+  return select(depthwise_s16s8_kernels(), isa, depth_multiplier, 0, 0);
 }
 
 void run_depthwise(const ThreadPool* pool, const DepthwiseF32Kernel& kernel, const DepthwiseF32Args& args) noexcept {

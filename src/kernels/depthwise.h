@@ -94,6 +94,7 @@ struct DepthwiseKernel {
   using Args = ArgsType;
   const char* name;
   Isa isa;
+  size_t channel_block;                                          // channels are computed by this many
   bool any_depth_multiplier;                                     // or 1 only
   bool any_weight_zero_point;                                    // or 0 only
   size_t (*packed_size)(size_t taps, size_t channels) noexcept;  // bytes
@@ -109,9 +110,11 @@ std::span<const DepthwiseF32Kernel* const> depthwise_f32_kernels() noexcept;
 std::span<const DepthwiseS8Kernel* const> depthwise_s8_kernels() noexcept;
 std::span<const DepthwiseS16S8Kernel* const> depthwise_s16s8_kernels() noexcept;
 
-// The best kernel for an ISA and a case.
-const DepthwiseF32Kernel& select_depthwise_f32(Isa isa, size_t depth_multiplier) noexcept;
-const DepthwiseS8Kernel& select_depthwise_s8(Isa isa, size_t depth_multiplier, int32_t weight_zero_point) noexcept;
+// The best kernel for an ISA and a case. channels: lets a kernel with wide blocks step back where they would be mostly
+// empty; 0 where it is not known.
+const DepthwiseF32Kernel& select_depthwise_f32(Isa isa, size_t depth_multiplier, size_t channels = 0) noexcept;
+const DepthwiseS8Kernel& select_depthwise_s8(Isa isa, size_t depth_multiplier, int32_t weight_zero_point,
+                                             size_t channels = 0) noexcept;
 const DepthwiseS16S8Kernel& select_depthwise_s16s8(Isa isa, size_t depth_multiplier) noexcept;
 
 // All rows on a pool (null: on the caller).

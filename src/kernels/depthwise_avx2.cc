@@ -8,6 +8,7 @@ namespace fewbits {
 
 const DepthwiseF32Kernel kDepthwiseF32Avx2 = {"depthwise_f32_avx2",
                                               Isa::kAvx2,
+                                              Simd::kLanes,
                                               false,
                                               false,
                                               &DepthwiseF32Core::packed_size,
@@ -15,6 +16,7 @@ const DepthwiseF32Kernel kDepthwiseF32Avx2 = {"depthwise_f32_avx2",
                                               &Depthwise<DepthwiseF32Core>::run};
 const DepthwiseS8Kernel kDepthwiseS8Avx2 = {"depthwise_s8_avx2",
                                             Isa::kAvx2,
+                                            Simd::kLanes,
                                             false,
                                             true,
                                             &DepthwiseS8Core::packed_size,

@@ -8,13 +8,19 @@ namespace fewbits {
 
 const DepthwiseF32Kernel kDepthwiseF32Avx512 = {"depthwise_f32_avx512",
                                                 Isa::kAvx512,
+                                                Simd::kLanes,
                                                 false,
                                                 false,
                                                 &DepthwiseF32Core::packed_size,
                                                 &DepthwiseF32Core::pack,
                                                 &Depthwise<DepthwiseF32Core>::run};
-const DepthwiseS8Kernel kDepthwiseS8Avx512 = {
-    "depthwise_s8_avx512",           Isa::kAvx512, false, true, &DepthwiseS8Core::packed_size, &DepthwiseS8Core::pack,
-    &Depthwise<DepthwiseS8Core>::run};
+const DepthwiseS8Kernel kDepthwiseS8Avx512 = {"depthwise_s8_avx512",
+                                              Isa::kAvx512,
+                                              Simd::kLanes,
+                                              false,
+                                              true,
+                                              &DepthwiseS8Core::packed_size,
+                                              &DepthwiseS8Core::pack,
+                                              &Depthwise<DepthwiseS8Core>::run};
 
 }  // namespace fewbits

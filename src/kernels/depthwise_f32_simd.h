@@ -26,20 +26,19 @@ struct DepthwiseF32Core {
     }
   }
 
-  template <size_t kRows, size_t kWidth, class Taps>
+  template <size_t kRows, size_t kWidth, bool kWhole, class Taps>
   static FB_INLINE void sum(const Args& args, const Taps& taps, size_t c, size_t count, float* sums) {
     const size_t padded = round_up(args.channels, kLanes);
     const float* w = static_cast<const float*>(args.packed) + c;
     Simd::F32 acc[kRows][kWidth];
     unroll<kRows>([&]<size_t r>()
                       FB_LAMBDA { unroll<kWidth>([&]<size_t v>() FB_LAMBDA { acc[r][v] = Simd::zero(); }); });
-    const bool whole = count == kWidth * kLanes;
     for (size_t t = 0; t < args.in.taps; ++t, w += padded) {
       unroll<kWidth>([&]<size_t v>() FB_LAMBDA {
         const Simd::F32 weight = Simd::load(w + v * kLanes);
         unroll<kRows>([&]<size_t r>() FB_LAMBDA {
           const float* in = taps(t, r) + c + v * kLanes;
-          acc[r][v] = Simd::fma(whole ? Simd::load(in) : Simd::load(in, count), weight, acc[r][v]);
+          acc[r][v] = Simd::fma(kWhole ? Simd::load(in) : Simd::load(in, count), weight, acc[r][v]);
         });
       });
     }

@@ -8,6 +8,7 @@ namespace fewbits {
 
 const DepthwiseF32Kernel kDepthwiseF32Neon = {"depthwise_f32_neon",
                                               Isa::kNeon,
+                                              Simd::kLanes,
                                               false,
                                               false,
                                               &DepthwiseF32Core::packed_size,
@@ -15,6 +16,7 @@ const DepthwiseF32Kernel kDepthwiseF32Neon = {"depthwise_f32_neon",
                                               &Depthwise<DepthwiseF32Core>::run};
 const DepthwiseS8Kernel kDepthwiseS8Neon = {"depthwise_s8_neon",
                                             Isa::kNeon,
+                                            Simd::kLanes,
                                             false,
                                             true,
                                             &DepthwiseS8Core::packed_size,

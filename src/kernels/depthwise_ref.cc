@@ -98,11 +98,11 @@ void run_s16s8(const DepthwiseS16S8Args& args, size_t row_begin, size_t row_end)
 
 }  // namespace
 
-const DepthwiseF32Kernel kDepthwiseF32Ref = {"depthwise_f32_ref", Isa::kBaseline, true,    false,
+const DepthwiseF32Kernel kDepthwiseF32Ref = {"depthwise_f32_ref", Isa::kBaseline, 1,       true, false,
                                              &packed_f32_size,    &pack_f32,      &run_f32};
-const DepthwiseS8Kernel kDepthwiseS8Ref = {"depthwise_s8_ref", Isa::kBaseline, true,   true,
+const DepthwiseS8Kernel kDepthwiseS8Ref = {"depthwise_s8_ref", Isa::kBaseline, 1,      true, true,
                                            &packed_s8_size,    &pack_s8,       &run_s8};
-const DepthwiseS16S8Kernel kDepthwiseS16S8Ref = {"depthwise_s16s8_ref", Isa::kBaseline, true,      true,
+const DepthwiseS16S8Kernel kDepthwiseS16S8Ref = {"depthwise_s16s8_ref", Isa::kBaseline, 1,         true, true,
                                                  &packed_s8_size,       &pack_s8,       &run_s16s8};
 
 }  // namespace fewbits

@@ -103,25 +103,23 @@ struct DepthwiseS8Core {
     }
   }
 
-  template <size_t kRows, size_t kWidth, class Taps>
+  template <size_t kRows, size_t kWidth, bool kWhole, class Taps>
   static FB_INLINE void sum(const Args& args, const Taps& taps, size_t c, size_t count, int32_t* sums) {
     const size_t padded = round_up(args.channels, kLanes);
     const int32_t* w = static_cast<const int32_t*>(args.packed) + padded + c;
     I32 acc[kRows][kWidth];
     unroll<kRows>([&]<size_t r>()
                       FB_LAMBDA { unroll<kWidth>([&]<size_t v>() FB_LAMBDA { acc[r][v] = Simd::set(0); }); });
-    const bool whole = count == kWidth * kLanes;
-    const uint8_t flip = args.in_flip;
-    const auto load = [&](const int8_t* in)
-                          FB_LAMBDA { return whole ? Simd::load_s8(in, flip) : Simd::load_s8(in, flip, count); };
     for (size_t t = 0; t < args.in.taps; t += 2, w += padded) {
       const size_t second = t + 1 < args.in.taps ? t + 1 : t;  // an odd last tap meets itself with a weight of 0
       unroll<kWidth>([&]<size_t v>() FB_LAMBDA {
         const I32 weights = Simd::load(w + v * kLanes);
         unroll<kRows>([&]<size_t r>() FB_LAMBDA {
-          const I32 low = load(taps(t, r) + c + v * kLanes);
-          const I32 high = load(taps(second, r) + c + v * kLanes);
-          acc[r][v] = Simd::add_pair_products(acc[r][v], Simd::pair_s16(low, high), weights);
+          const int8_t* first_tap = taps(t, r) + c + v * kLanes;
+          const int8_t* second_tap = taps(second, r) + c + v * kLanes;
+          const I32 pairs = kWhole ? Simd::load_pairs_s8(first_tap, second_tap, args.in_flip)
+                                   : Simd::load_pairs_s8(first_tap, second_tap, args.in_flip, count);
+          acc[r][v] = Simd::add_pair_products(acc[r][v], pairs, weights);
         });
       });
     }

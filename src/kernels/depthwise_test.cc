@@ -280,6 +280,7 @@ TEST(Depthwise, OnlyKernelsThatCanAreChosen) {
   EXPECT_TRUE(select_depthwise_s8(isa(), 2, 0).any_depth_multiplier);
   EXPECT_TRUE(select_depthwise_s8(isa(), 1, -3).any_weight_zero_point);
   EXPECT_TRUE(select_depthwise_f32(isa(), 4).any_depth_multiplier);
+  EXPECT_LE(select_depthwise_s8(isa(), 1, 0, 32).channel_block, 48u);  // 32 channels do not go by 64
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 //
 // A Core has:
 //   Args, Element (of the input), Sum
-//   sum<rows, vectors>(args, taps, c, count, sums)   sums of `count` channels from c, one row of `sums` for each of the
-//   rows;
+//   sum<rows, vectors, whole>(args, taps, c, count, sums)   sums of `count` channels from c, one row of `sums` for each
+//   of the rows;
 //                                                    taps(t, r) is where tap t of row r begins
 //   finish(args, row, rows, c, count, sums, stride)  bias, zero points, scaling and output; stride: between rows of
 //   sums
@@ -55,13 +55,16 @@ struct Depthwise {
     alignas(64) typename Core::Sum sums[kTileRows * kWidth * kLanes];
     size_t c = 0;
     for (; c + kWidth * kLanes <= args.channels; c += kWidth * kLanes) {
-      Core::template sum<kTileRows, kWidth>(args, taps, c, kWidth * kLanes, sums);
+      Core::template sum<kTileRows, kWidth, true>(args, taps, c, kWidth * kLanes, sums);
       Core::finish(args, row, kTileRows, c, kWidth * kLanes, sums, kWidth * kLanes);
     }
-    for (; c < args.channels; c += kLanes) {
-      const size_t count = smaller(kLanes, args.channels - c);
-      Core::template sum<kTileRows, 1>(args, taps, c, count, sums);
-      Core::finish(args, row, kTileRows, c, count, sums, kLanes);
+    for (; c + kLanes <= args.channels; c += kLanes) {
+      Core::template sum<kTileRows, 1, true>(args, taps, c, kLanes, sums);
+      Core::finish(args, row, kTileRows, c, kLanes, sums, kLanes);
+    }
+    if (c < args.channels) {
+      Core::template sum<kTileRows, 1, false>(args, taps, c, args.channels - c, sums);
+      Core::finish(args, row, kTileRows, c, args.channels - c, sums, kLanes);
     }
   }
 };

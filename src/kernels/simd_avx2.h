@@ -23,12 +23,23 @@ struct Simd {
 
   static FB_INLINE F32 load(const float* p) { return _mm256_loadu_ps(p); }
   static FB_INLINE I32 load(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
-  static FB_INLINE F32 load(const float* p, size_t count) { return _mm256_maskload_ps(p, first(count)); }
-  static FB_INLINE I32 load(const int32_t* p, size_t count) { return _mm256_maskload_epi32(p, first(count)); }
+  static FB_INLINE F32 load(const float* p, size_t count) {
+    return count == kLanes ? load(p) : _mm256_maskload_ps(p, first(count));
+  }
+  static FB_INLINE I32 load(const int32_t* p, size_t count) {
+    return count == kLanes ? load(p) : _mm256_maskload_epi32(p, first(count));
+  }
   static FB_INLINE void store(float* p, F32 x) { _mm256_storeu_ps(p, x); }
   static FB_INLINE void store(int32_t* p, I32 x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
-  static FB_INLINE void store(float* p, F32 x, size_t count) { _mm256_maskstore_ps(p, first(count), x); }
-  static FB_INLINE void store(int32_t* p, I32 x, size_t count) { _mm256_maskstore_epi32(p, first(count), x); }
+  // A masked store takes some 50 cycles on AMD.
+  static FB_INLINE void store(float* p, F32 x, size_t count) {
+    if (count == kLanes) return store(p, x);
+    _mm256_maskstore_ps(p, first(count), x);
+  }
+  static FB_INLINE void store(int32_t* p, I32 x, size_t count) {
+    if (count == kLanes) return store(p, x);
+    _mm256_maskstore_epi32(p, first(count), x);
+  }
 
   static FB_INLINE I32 load_s8(const int8_t* p, uint8_t flip) {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
@@ -91,8 +102,18 @@ struct Simd {
     return _mm256_add_epi32(_mm256_sub_epi32(_mm256_cvttps_epi32(x), up), down);
   }
 
-  static FB_INLINE I32 pair_s16(I32 low, I32 high) {
-    return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
+  static FB_INLINE I32 load_pairs_s8(const int8_t* p, const int8_t* q, uint8_t flip) {
+    const __m128i bytes = _mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)),
+                                            _mm_loadl_epi64(reinterpret_cast<const __m128i*>(q)));
+    return _mm256_cvtepi8_epi16(_mm_xor_si128(bytes, _mm_set1_epi8(static_cast<char>(flip))));
+  }
+  static FB_INLINE I32 load_pairs_s8(const int8_t* p, const int8_t* q, uint8_t flip, size_t count) {
+    int8_t local[2][kLanes] = {};
+    for (size_t i = 0; i < count; ++i) {
+      local[0][i] = p[i];
+      local[1][i] = q[i];
+    }
+    return load_pairs_s8(local[0], local[1], flip);
   }
   static FB_INLINE I32 add_pair_products(I32 acc, I32 a, I32 b) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));

@@ -84,10 +84,20 @@ struct Simd {
     return _mm512_mask_sub_epi32(result, _mm512_cmp_ps_mask(rest, set(-0.5f), _CMP_LE_OQ), result, one);
   }
 
-  // Pairs of 16-bit numbers in 32-bit lanes: both of x and y in one lane, and acc + a0 * b0 + a1 * b1.
-  static FB_INLINE I32 pair_s16(I32 low, I32 high) {
-    return _mm512_mask_blend_epi16(0xaaaaaaaau, low, _mm512_slli_epi32(high, 16));
+  // Lane i holds bytes p[i] and q[i], each as 16 bits: what add_pair_products() multiplies with.
+  static FB_INLINE I32 load_pairs_s8(const int8_t* p, const int8_t* q, uint8_t flip) {
+    return pairs_of(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)),
+                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(q)), flip);
   }
+  static FB_INLINE I32 load_pairs_s8(const int8_t* p, const int8_t* q, uint8_t flip, size_t count) {
+    return pairs_of(_mm_maskz_loadu_epi8(first(count), p), _mm_maskz_loadu_epi8(first(count), q), flip);
+  }
+  static FB_INLINE I32 pairs_of(__m128i p, __m128i q, uint8_t flip) {
+    const __m256i bytes =
+        _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(p, q)), _mm_unpackhi_epi8(p, q), 1);
+    return _mm512_cvtepi8_epi16(_mm256_xor_si256(bytes, _mm256_set1_epi8(static_cast<char>(flip))));
+  }
+  // acc + a0 * b0 + a1 * b1, of the two 16-bit numbers in each lane.
   static FB_INLINE I32 add_pair_products(I32 acc, I32 a, I32 b) {
     return _mm512_add_epi32(acc, _mm512_madd_epi16(a, b));
   }

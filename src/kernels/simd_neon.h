@@ -97,7 +97,12 @@ struct Simd {
   static FB_INLINE I32 to_int_nearest_even(F32 x) { return vcvtnq_s32_f32(x); }
   static FB_INLINE I32 to_int_half_away(F32 x) { return vcvtaq_s32_f32(x); }
 
-  static FB_INLINE I32 pair_s16(I32 low, I32 high) { return vsliq_n_s32(low, high, 16); }
+  static FB_INLINE I32 load_pairs_s8(const int8_t* p, const int8_t* q, uint8_t flip) {
+    return load_pairs_s8(p, q, flip, kLanes);
+  }
+  static FB_INLINE I32 load_pairs_s8(const int8_t* p, const int8_t* q, uint8_t flip, size_t count) {
+    return vsliq_n_s32(load_s8(p, flip, count), load_s8(q, flip, count), 16);
+  }
   static FB_INLINE I32 add_pair_products(I32 acc, I32 a, I32 b) {
     const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
     const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y));
