@@ -56,6 +56,24 @@ class OneOp {
     data_.emplace_back(bytes_of(values));
     return *this;
   }
+  // State that the operator writes: `values` at first, then what the runs leave there (see operand()).
+  template <class T>
+  OneOp& variable(DType dtype, Shape shape, const std::vector<T>& values, QuantParams quant = {}) {
+    const ValueId id = add_input(dtype, std::move(shape), std::move(quant));
+    graph().value(id).is_variable = true;
+    data_.pop_back();
+    data_.emplace_back(bytes_of(values));
+    return *this;
+  }
+  OneOp& intermediate(DType dtype, QuantParams quant) {
+    node_.intermediates.push_back(graph().add_value({.name = "middle", .dtype = dtype, .shape = {1}, .quant = std::move(quant)}));
+    return *this;
+  }
+  OneOp& custom(std::string code, std::vector<uint8_t> options) {
+    node_.custom_code = std::move(code);
+    node_.custom_options = ConstData::own(std::move(options));
+    return *this;
+  }
   OneOp& absent() {
     node_.inputs.push_back(kNoValue);
     data_.emplace_back(size_t{0});
@@ -115,6 +133,15 @@ class OneOp {
     if (!values.empty()) std::memcpy(values.data(), results_[i].data(), values.size() * sizeof(T));
     return values;
   }
+  // The values of an operand now.
+  template <class T>
+  std::vector<T> operand(size_t i) const {
+    std::vector<T> values(data_[i].span().size() / sizeof(T));
+    if (!values.empty()) std::memcpy(values.data(), data_[i].data(), values.size() * sizeof(T));
+    return values;
+  }
+  Model& model() { return model_; }
+  Value& input_value(size_t i) { return graph().value(node_.inputs[i]); }
   const Prepared& prepared() const { return prepared_; }
   const OpContext& context() const { return context_; }
   const OpDef* def() const { return find_op(node_); }
@@ -141,17 +168,19 @@ class OneOp {
     if (graph().node_count() == 0) graph().add_node(node_);
     inputs_.clear();
     outputs_.clear();
+    intermediates_.clear();
+    for (ValueId id : node_.intermediates) intermediates_.push_back(ops::tensor_info(graph().value(id)));
     for (ValueId id : node_.inputs) inputs_.push_back(id == kNoValue ? TensorInfo{} : ops::tensor_info(graph().value(id)));
     for (ValueId id : node_.outputs) outputs_.push_back(ops::tensor_info(graph().value(id)));
     if (dynamic_ >= 0) inputs_[static_cast<size_t>(dynamic_)].dynamic = true;
-    context_ = {&model_, &graph(), 0, &graph().node(0), inputs_, outputs_, {}};
+    context_ = {&model_, &graph(), 0, &graph().node(0), inputs_, outputs_, intermediates_};
   }
 
   Model model_;
   Node node_;
   std::vector<Guarded<uint8_t>> data_;
   int dynamic_ = -1;
-  std::vector<TensorInfo> inputs_, outputs_;
+  std::vector<TensorInfo> inputs_, outputs_, intermediates_;
   OpContext context_;
   Prepared prepared_;
   std::vector<Guarded<uint8_t>> results_;
