@@ -26,7 +26,8 @@ class DynamicTestArgs final : public DynamicArgs {
  public:
   using Callee = std::function<Result<std::vector<OwnedTensor>>(int32_t, std::span<const TensorView>)>;
 
-  DynamicTestArgs(std::vector<OwnedTensor> operands, std::vector<DType> outputs, ResourceStore& store, Callee callee = {})
+  DynamicTestArgs(std::vector<OwnedTensor> operands, std::vector<DType> outputs, ResourceStore& store,
+                  Callee callee = {})
       : operands_(std::move(operands)), store_(store), callee_(std::move(callee)) {
     for (const OwnedTensor& operand : operands_) views_.push_back(operand.view());
     for (DType dtype : outputs) results_.push_back({dtype, {}, {}});

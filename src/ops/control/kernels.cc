@@ -20,8 +20,8 @@ Result<Callee> callee(const OpContext& context, int64_t index, const char* what,
   const Graph& graph = context.model->graphs[static_cast<size_t>(index)];
   const size_t operands = context.inputs.size() - first;
   if (graph.inputs.size() != operands || graph.outputs.size() != outputs.size()) {
-    return context.fail(ErrorCode::kInvalidModel, "{} ('{}') has {} inputs and {} outputs instead of {} and {}", what, graph.name,
-                        graph.inputs.size(), graph.outputs.size(), operands, outputs.size());
+    return context.fail(ErrorCode::kInvalidModel, "{} ('{}') has {} inputs and {} outputs instead of {} and {}", what,
+                        graph.name, graph.inputs.size(), graph.outputs.size(), operands, outputs.size());
   }
   for (size_t i = 0; i < operands; ++i) {
     const TensorInfo& operand = context.inputs[first + i];
@@ -44,7 +44,8 @@ Result<Callee> callee(const OpContext& context, int64_t index, const char* what,
 // The boolean that a condition gives: one element.
 Result<bool> truth(const TensorView& view, const char* what) {
   if (view.dtype != DType::kBool || view.bytes != 1 || view.data == nullptr) {
-    return fail(ErrorCode::kInvalidModel, "{} must be one bool, not {} {}", what, dtype_name(view.dtype), shape_text(view.shape));
+    return fail(ErrorCode::kInvalidModel, "{} must be one bool, not {} {}", what, dtype_name(view.dtype),
+                shape_text(view.shape));
   }
   return *static_cast<const uint8_t*>(view.data) != 0;
 }
@@ -89,8 +90,10 @@ Result<Prepared> prepare_if(const OpContext& context) {
   const auto* options = context.node->options->AsIfOptions();
   if (options == nullptr) return context.fail(ErrorCode::kInvalidModel, "an IF needs options that name its subgraphs");
   FB_TRY(require_type(context, context.inputs[0], "the condition", {DType::kBool}));
-  FB_ASSIGN(const Callee then_branch, callee(context, options->then_subgraph_index, "the then branch", 1, context.outputs));
-  FB_ASSIGN(const Callee else_branch, callee(context, options->else_subgraph_index, "the else branch", 1, context.outputs));
+  FB_ASSIGN(const Callee then_branch,
+            callee(context, options->then_subgraph_index, "the then branch", 1, context.outputs));
+  FB_ASSIGN(const Callee else_branch,
+            callee(context, options->else_subgraph_index, "the else branch", 1, context.outputs));
   return make_dynamic_kernel(
       [then_branch, else_branch](DynamicArgs& args) -> Status {
         FB_ASSIGN(const bool condition, truth(args.inputs()[0], "the condition of an IF"));
@@ -103,10 +106,12 @@ Result<Prepared> prepare_if(const OpContext& context) {
 
 Result<Prepared> prepare_while(const OpContext& context) {
   const auto* options = context.node->options->AsWhileOptions();
-  if (options == nullptr) return context.fail(ErrorCode::kInvalidModel, "a WHILE needs options that name its subgraphs");
+  if (options == nullptr) {
+    return context.fail(ErrorCode::kInvalidModel, "a WHILE needs options that name its subgraphs");
+  }
   if (context.outputs.size() != context.inputs.size()) {
-    return context.fail(ErrorCode::kInvalidModel, "a WHILE has as many outputs as inputs, not {} and {}", context.outputs.size(),
-                        context.inputs.size());
+    return context.fail(ErrorCode::kInvalidModel, "a WHILE has as many outputs as inputs, not {} and {}",
+                        context.outputs.size(), context.inputs.size());
   }
   QuantParams no_params;
   TensorInfo answer;
@@ -134,7 +139,9 @@ Result<Prepared> prepare_call(const OpContext& context) {
 
 Result<Prepared> prepare_call_once(const OpContext& context) {
   const auto* options = context.node->options->AsCallOnceOptions();
-  if (options == nullptr) return context.fail(ErrorCode::kInvalidModel, "a CALL_ONCE needs options that name its subgraph");
+  if (options == nullptr) {
+    return context.fail(ErrorCode::kInvalidModel, "a CALL_ONCE needs options that name its subgraph");
+  }
   FB_ASSIGN(const Callee target, callee(context, options->init_subgraph_index, "the initializer", 0, {}));
   return make_dynamic_kernel(
       [target](DynamicArgs& args) -> Status {
@@ -148,8 +155,11 @@ Result<Prepared> prepare_call_once(const OpContext& context) {
 
 Result<Prepared> prepare_composite(const OpContext& context) {
   const auto* options = context.node->options2->AsStableHLOCompositeOptions();
-  if (options == nullptr) return context.fail(ErrorCode::kInvalidModel, "a composite needs options that name its decomposition");
-  FB_ASSIGN(const Callee target, callee(context, options->decomposition_subgraph_index, "the decomposition", 0, context.outputs));
+  if (options == nullptr) {
+    return context.fail(ErrorCode::kInvalidModel, "a composite needs options that name its decomposition");
+  }
+  FB_ASSIGN(const Callee target,
+            callee(context, options->decomposition_subgraph_index, "the decomposition", 0, context.outputs));
   return call_kernel(target, "composite");
 }
 

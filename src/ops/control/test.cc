@@ -81,7 +81,8 @@ TEST(If, RefusesAConditionOfSeveralElements) {
   OneOp op = conditional(1, 2);
   ASSERT_TRUE(op.prepare());
   ResourceStore store;
-  DynamicTestArgs args(Values{tensor(DType::kBool, {2}, std::vector<uint8_t>{1, 1}), number(5)}, {DType::kInt32}, store);
+  DynamicTestArgs args(Values{tensor(DType::kBool, {2}, std::vector<uint8_t>{1, 1}), number(5)}, {DType::kInt32},
+                       store);
   EXPECT_FALSE(op.prepared().dynamic_kernel->run(args));
 }
 
@@ -108,8 +109,9 @@ TEST(While, PassesTheErrorOfASubgraphOn) {
   OneOp op = loop(1, 2);
   ASSERT_TRUE(op.prepare());
   ResourceStore store;
-  DynamicTestArgs args(Values{number(1)}, {DType::kInt32}, store,
-                       [](int32_t, std::span<const TensorView>) -> Result<Values> { return fail(ErrorCode::kResource, "no memory"); });
+  DynamicTestArgs args(
+      Values{number(1)}, {DType::kInt32}, store,
+      [](int32_t, std::span<const TensorView>) -> Result<Values> { return fail(ErrorCode::kResource, "no memory"); });
   const Status status = op.prepared().dynamic_kernel->run(args);
   ASSERT_FALSE(status);
   EXPECT_NE(status.error().message.find("no memory"), std::string::npos);

@@ -8,7 +8,16 @@ namespace fewbits::ops {
 namespace {
 
 // Types that matter here; a packed type is type << 2 | log2 of the width of what an offset leads to.
-enum Type : uint8_t { kInt = 1, kUInt = 2, kFloat = 3, kIndirectInt = 6, kIndirectUInt = 7, kIndirectFloat = 8, kMap = 9, kBool = 26 };
+enum Type : uint8_t {
+  kInt = 1,
+  kUInt = 2,
+  kFloat = 3,
+  kIndirectInt = 6,
+  kIndirectUInt = 7,
+  kIndirectFloat = 8,
+  kMap = 9,
+  kBool = 26
+};
 
 bool is_width(uint64_t width) noexcept { return width == 1 || width == 2 || width == 4 || width == 8; }
 size_t child_width(uint8_t packed_type) noexcept { return size_t{1} << (packed_type & 3); }
@@ -85,12 +94,14 @@ std::optional<double> FlexMap::value(size_t at, size_t width, uint8_t packed_typ
       return static_cast<double>(static_cast<int64_t>(*bits << unused) >> unused);
     }
     case kUInt:
-    case kBool: return static_cast<double>(*bits);
+    case kBool:
+      return static_cast<double>(*bits);
     case kFloat:
       if (width == 4) return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(*bits)));
       if (width == 8) return std::bit_cast<double>(*bits);
       return std::nullopt;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 

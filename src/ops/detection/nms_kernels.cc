@@ -61,7 +61,9 @@ Status check(const OpContext& context) {
     FB_TRY(require_type(context, context.inputs[i], "a threshold", {DType::kFloat32}));
   }
   for (size_t i = kMaxOutputSize; i < context.inputs.size(); ++i) {
-    if (context.inputs[i].count() != 1) return context.fail(ErrorCode::kInvalidModel, "operand {} must be one number", i);
+    if (context.inputs[i].count() != 1) {
+      return context.fail(ErrorCode::kInvalidModel, "operand {} must be one number", i);
+    }
   }
   if (boxes.rank() != 2 || boxes.dim(1) != 4 || scores.rank() != 1 || scores.dim(0) != boxes.dim(0)) {
     return context.fail(ErrorCode::kInvalidModel, "boxes {} and scores {} do not fit", shape_text(boxes.shape),

@@ -34,9 +34,9 @@ Result<PostprocessOptions> read_options(const OpContext& context) {
   const int64_t slots = int64_t{options.max_detections} * options.max_classes_per_detection;
   if (options.max_detections <= 0 || options.max_classes_per_detection <= 0 || options.detections_per_class <= 0 ||
       options.num_classes <= 0 || slots > INT32_MAX) {
-    return context.fail(ErrorCode::kInvalidModel, "the options ask for {} detections of {} classes each, {} a class, of {}",
-                        options.max_detections, options.max_classes_per_detection, options.detections_per_class,
-                        options.num_classes);
+    return context.fail(
+        ErrorCode::kInvalidModel, "the options ask for {} detections of {} classes each, {} a class, of {}",
+        options.max_detections, options.max_classes_per_detection, options.detections_per_class, options.num_classes);
   }
   if (!(options.iou_threshold > 0 && options.iou_threshold <= 1)) {
     return context.fail(ErrorCode::kInvalidModel, "nms_iou_threshold {} is not in (0, 1]", options.iou_threshold);
@@ -75,7 +75,8 @@ struct Postprocess {
   PostprocessOptions options;
   Source encodings, scores, anchors;
   size_t boxes = 0, box_width = 4, columns = 0;
-  size_t decoded_at = 0, scores_at = 0, best_at = 0, order_at = 0, selected_at = 0, active_at = 0, merged_at = 0, spare_at = 0;
+  size_t decoded_at = 0, scores_at = 0, best_at = 0, order_at = 0, selected_at = 0, active_at = 0, merged_at = 0,
+         spare_at = 0;
 
   size_t lay_out() noexcept {
     size_t size = 0;
@@ -152,14 +153,16 @@ Result<Prepared> prepare_postprocess(const OpContext& context) {
   FB_ASSIGN(kernel.encodings, source(context, kEncodings, "the box encodings"));
   FB_ASSIGN(kernel.scores, source(context, kScores, "the class predictions"));
   FB_ASSIGN(kernel.anchors, source(context, kAnchors, "the anchors"));
-  for (const TensorInfo& output : context.outputs) FB_TRY(require_type(context, output, "an output", {DType::kFloat32}));
+  for (const TensorInfo& output : context.outputs) {
+    FB_TRY(require_type(context, output, "an output", {DType::kFloat32}));
+  }
   const TensorInfo& boxes = context.inputs[kEncodings];
   const TensorInfo& scores = context.inputs[kScores];
   const TensorInfo& anchors = context.inputs[kAnchors];
   if (boxes.rank() != 3 || boxes.dim(0) != 1 || boxes.dim(2) < 4 || scores.rank() != 3 || scores.dim(0) != 1 ||
       scores.dim(1) != boxes.dim(1) || anchors.rank() != 2 || anchors.dim(0) < boxes.dim(1) || anchors.dim(1) != 4) {
-    return context.fail(ErrorCode::kInvalidModel, "boxes {}, scores {} and anchors {} do not fit", shape_text(boxes.shape),
-                        shape_text(scores.shape), shape_text(anchors.shape));
+    return context.fail(ErrorCode::kInvalidModel, "boxes {}, scores {} and anchors {} do not fit",
+                        shape_text(boxes.shape), shape_text(scores.shape), shape_text(anchors.shape));
   }
   const int64_t background = int64_t{scores.dim(2)} - kernel.options.num_classes;
   if (background < 0 || background > 1) {

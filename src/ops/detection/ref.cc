@@ -1,5 +1,5 @@
-// Suppression of overlapping boxes. Sources of the algorithms: tflite/kernels/internal/reference/non_max_suppression.h and
-// tflite/kernels/detection_postprocess.cc.
+// Suppression of overlapping boxes. Sources of the algorithms: tflite/kernels/internal/reference/non_max_suppression.h
+// and tflite/kernels/detection_postprocess.cc.
 #include "ops/detection/ref.h"
 
 #include <algorithm>
@@ -48,7 +48,9 @@ size_t suppress_class(const PostprocessArgs& args, const float* scores, size_t s
     args.selected[selected++] = args.order[i];
     const Box& box = args.decoded[args.order[i]];
     for (size_t j = i + 1; j < kept; ++j) {
-      if (args.active[j] != 0 && overlap(box, args.decoded[args.order[j]]) > args.options.iou_threshold) args.active[j] = 0;
+      if (args.active[j] != 0 && overlap(box, args.decoded[args.order[j]]) > args.options.iou_threshold) {
+        args.active[j] = 0;
+      }
     }
   }
   return selected;
@@ -113,8 +115,8 @@ void suppress_fast(const PostprocessArgs& args) noexcept {
     for (size_t rank = 0; rank < std::min(per_box, classes); ++rank) {
       size_t next = classes;
       for (size_t c = 0; c < classes; ++c) {
-        const bool after = last == classes || key(scores[c]) < key(scores[last]) ||
-                           (key(scores[c]) == key(scores[last]) && c > last);
+        const bool after =
+            last == classes || key(scores[c]) < key(scores[last]) || (key(scores[c]) == key(scores[last]) && c > last);
         if (after && (next == classes || key(scores[c]) > key(scores[next]))) next = c;
       }
       put(args, i * per_box + rank, args.selected[i], static_cast<int32_t>(next), scores[next]);
@@ -177,7 +179,8 @@ Box decode_box(const PostprocessOptions& options, const float encoded[4], const 
                               static_cast<double>(origin));
   };
   const auto half = [](float x, float scale, float size) {
-    return static_cast<float>(0.5 * std::exp(static_cast<double>(x) / static_cast<double>(scale)) * static_cast<double>(size));
+    return static_cast<float>(0.5 * std::exp(static_cast<double>(x) / static_cast<double>(scale)) *
+                              static_cast<double>(size));
   };
   const float y = center(encoded[0], options.y_scale, anchor[2], anchor[0]);
   const float x = center(encoded[1], options.x_scale, anchor[3], anchor[1]);

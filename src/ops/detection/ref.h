@@ -45,20 +45,20 @@ struct ScoredBox {
 };
 struct PostprocessArgs {
   PostprocessOptions options;
-  size_t boxes = 0, columns = 0;   // columns: classes, with the background's where there is one
-  const Box* decoded = nullptr;    // [boxes]
-  const float* scores = nullptr;   // [boxes][columns]
-  size_t slots = 0;                // max_detections * max_classes_per_detection
-  float* out_boxes = nullptr;      // [slots][4], zeroed by the caller, as the next two
-  float* out_classes = nullptr;    // [slots]
-  float* out_scores = nullptr;     // [slots]
+  size_t boxes = 0, columns = 0;  // columns: classes, with the background's where there is one
+  const Box* decoded = nullptr;   // [boxes]
+  const float* scores = nullptr;  // [boxes][columns]
+  size_t slots = 0;               // max_detections * max_classes_per_detection
+  float* out_boxes = nullptr;     // [slots][4], zeroed by the caller, as the next two
+  float* out_classes = nullptr;   // [slots]
+  float* out_scores = nullptr;    // [slots]
   float* out_count = nullptr;
   // Workspace.
-  float* best_scores = nullptr;                      // [boxes], fast only
-  int32_t* order = nullptr;                          // [boxes]
-  int32_t* selected = nullptr;                       // [boxes]
-  uint8_t* active = nullptr;                         // [boxes]
-  ScoredBox *merged = nullptr, *spare = nullptr;     // [kept_capacity()], regular only
+  float* best_scores = nullptr;                   // [boxes], fast only
+  int32_t* order = nullptr;                       // [boxes]
+  int32_t* selected = nullptr;                    // [boxes]
+  uint8_t* active = nullptr;                      // [boxes]
+  ScoredBox *merged = nullptr, *spare = nullptr;  // [kept_capacity()], regular only
 };
 // The most boxes that regular suppression keeps.
 size_t kept_capacity(const PostprocessOptions& options, size_t boxes) noexcept;

@@ -95,7 +95,8 @@ std::vector<uint8_t> options(int max_detections, int classes, bool regular, int 
   return builder.GetBuffer();
 }
 
-// Encodings of 0 are the anchors themselves: unit squares around (0, 0), (0, 0.1) and (5, 5). Column 0 is the background.
+// Encodings of 0 are the anchors themselves: unit squares around (0, 0), (0, 0.1) and (5, 5). Column 0 is the
+// background.
 OneOp postprocess(std::vector<uint8_t> bytes, DType type = DType::kFloat32) {
   OneOp op(Op::CUSTOM);
   op.custom("TFLite_Detection_PostProcess", std::move(bytes));
@@ -105,7 +106,9 @@ OneOp postprocess(std::vector<uint8_t> bytes, DType type = DType::kFloat32) {
   } else {
     const int zero = type == DType::kUInt8 ? 0 : -128;
     std::vector<uint8_t> bytes_of_scores;
-    for (float score : scores) bytes_of_scores.push_back(static_cast<uint8_t>(static_cast<int>(score * 200 + 0.5f) + zero));
+    for (float score : scores) {
+      bytes_of_scores.push_back(static_cast<uint8_t>(static_cast<int>(score * 200 + 0.5f) + zero));
+    }
     op.input(type, {1, 3, 4}, std::vector<uint8_t>(12, 100), quant({0.1f}, {100}));
     op.input(type, {1, 3, 3}, bytes_of_scores, quant({1.0f / 200}, {zero}));
   }
@@ -190,7 +193,8 @@ TEST(FlexMap, StaysInsideHostileBytes) {
   for (int round = 0; round < 20000; ++round) {
     std::vector<uint8_t> bytes = good;
     for (int64_t i = random.integer(1, 4); i > 0; --i) {
-      bytes[static_cast<size_t>(random.integer(0, static_cast<int64_t>(bytes.size()) - 1))] = static_cast<uint8_t>(random.integer(0, 255));
+      bytes[static_cast<size_t>(random.integer(0, static_cast<int64_t>(bytes.size()) - 1))] =
+          static_cast<uint8_t>(random.integer(0, 255));
     }
     if (round % 2 == 0) bytes.resize(static_cast<size_t>(random.integer(0, static_cast<int64_t>(bytes.size()))));
     const test::Guarded<uint8_t> guarded(bytes);

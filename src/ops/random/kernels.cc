@@ -114,7 +114,9 @@ void fill_multinomial(Philox philox, const float* logits, size_t batch, size_t c
 
 }  // namespace
 
-Result<Prepared> prepare_random_uniform(const OpContext& context) { return prepare_fill(context, fill_uniform, "philox uniform"); }
+Result<Prepared> prepare_random_uniform(const OpContext& context) {
+  return prepare_fill(context, fill_uniform, "philox uniform");
+}
 
 Result<Prepared> prepare_random_standard_normal(const OpContext& context) {
   return prepare_fill(context, fill_normal, "philox normal");
@@ -126,8 +128,8 @@ Result<Prepared> prepare_multinomial(const OpContext& context) {
   const auto classes = static_cast<size_t>(context.inputs[0].dim(1));
   if (classes == 0) return context.fail(ErrorCode::kInvalidModel, "there are no classes to draw from");
   return make_dynamic_kernel(
-      [seeds = seeds(context), shape = context.outputs[0].shape, classes, wide = context.outputs[0].dtype == DType::kInt64](
-          DynamicArgs& args) -> Status {
+      [seeds = seeds(context), shape = context.outputs[0].shape, classes,
+       wide = context.outputs[0].dtype == DType::kInt64](DynamicArgs& args) -> Status {
         const auto batch = static_cast<size_t>(shape[0]), samples = static_cast<size_t>(shape[1]);
         Philox philox = generator(seeds, args.resources());
         FB_ASSIGN(void* const to, args.resize_output(0, shape));

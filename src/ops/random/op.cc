@@ -1,6 +1,6 @@
 // The OpDef table of the random family.
-#include "base/checked.h"
 #include "ops/random/op.h"
+#include "base/checked.h"
 #include "ops/support.h"
 
 namespace fewbits::ops {
@@ -15,7 +15,9 @@ Status infer_random(OpContext& context) {
     if (size < 0 || size > INT32_MAX) return context.fail(ErrorCode::kInvalidModel, "a size of {} is asked for", size);
     shape.push_back(static_cast<int32_t>(size));
   }
-  if (!checked_count(shape)) return context.fail(ErrorCode::kInvalidModel, "the shape {} is too large", shape_text(shape));
+  if (!checked_count(shape)) {
+    return context.fail(ErrorCode::kInvalidModel, "the shape {} is too large", shape_text(shape));
+  }
   context.outputs[0].shape = std::move(shape);
   return {};
 }
@@ -25,7 +27,8 @@ Status infer_multinomial(OpContext& context) {
   if (any_dynamic(context)) return {};
   if (!samples) return infer_dynamic(context);
   if (context.inputs[0].rank() != 2 || samples->size() != 1 || (*samples)[0] < 0 || (*samples)[0] > INT32_MAX) {
-    return context.fail(ErrorCode::kInvalidModel, "the logits {} must have two dimensions, and there must be one number of samples",
+    return context.fail(ErrorCode::kInvalidModel,
+                        "the logits {} must have two dimensions, and there must be one number of samples",
                         shape_text(context.inputs[0].shape));
   }
   context.outputs[0].shape = {context.inputs[0].dim(0), static_cast<int32_t>((*samples)[0])};
@@ -34,8 +37,15 @@ Status infer_multinomial(OpContext& context) {
 
 const OpDef kOps[] = {
     {.op = Op::RANDOM_UNIFORM, .flags = kStateful, .infer = infer_random, .prepare = prepare_random_uniform},
-    {.op = Op::RANDOM_STANDARD_NORMAL, .flags = kStateful, .infer = infer_random, .prepare = prepare_random_standard_normal},
-    {.op = Op::MULTINOMIAL, .inputs = {2, 2}, .flags = kStateful, .infer = infer_multinomial, .prepare = prepare_multinomial},
+    {.op = Op::RANDOM_STANDARD_NORMAL,
+     .flags = kStateful,
+     .infer = infer_random,
+     .prepare = prepare_random_standard_normal},
+    {.op = Op::MULTINOMIAL,
+     .inputs = {2, 2},
+     .flags = kStateful,
+     .infer = infer_multinomial,
+     .prepare = prepare_multinomial},
 };
 
 }  // namespace

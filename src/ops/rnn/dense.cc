@@ -50,8 +50,8 @@ void PackedStack<Kernel>::begin_run(const RunArgs& args) const noexcept {
 template class PackedStack<GemmF32Kernel>;
 template class PackedStack<GemmS8Kernel>;
 
-Dense::Dense(const OpContext& context, const std::vector<int>& operands, size_t rows, size_t k, size_t max_m, bool asymmetric,
-             Workspace& workspace)
+Dense::Dense(const OpContext& context, const std::vector<int>& operands, size_t rows, size_t k, size_t max_m,
+             bool asymmetric, Workspace& workspace)
     : asymmetric_(asymmetric) {
   const TensorInfo& first = context.inputs[static_cast<size_t>(operands[0])];
   if (first.dtype == DType::kFloat32) {
@@ -59,7 +59,9 @@ Dense::Dense(const OpContext& context, const std::vector<int>& operands, size_t 
     return;
   }
   int8_.emplace_back(context, select_gemm_s8(isa()), operands, rows, k, workspace);
-  for (int i : operands) channel_scale_.insert(channel_scale_.end(), rows, context.inputs[static_cast<size_t>(i)].scale());
+  for (int i : operands) {
+    channel_scale_.insert(channel_scale_.end(), rows, context.inputs[static_cast<size_t>(i)].scale());
+  }
   quantized_at_ = workspace.add<int8_t>(max_m * k);
   scale_at_ = workspace.add<float>(max_m);
   zero_point_at_ = workspace.add<int32_t>(max_m);
@@ -74,7 +76,8 @@ const char* Dense::kernel_name() const noexcept {
   return float_.empty() ? int8_[0].kernel().name : float_[0].kernel().name;
 }
 
-void Dense::run(const RunArgs& args, const float* x, size_t x_stride, size_t m, float* y, size_t y_stride) const noexcept {
+void Dense::run(const RunArgs& args, const float* x, size_t x_stride, size_t m, float* y,
+                size_t y_stride) const noexcept {
   if (m == 0) return;
   if (float_.empty()) return run_hybrid(args, x, x_stride, m, y, y_stride);
   const PackedStack<GemmF32Kernel>& weights = float_[0];

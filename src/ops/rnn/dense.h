@@ -64,8 +64,8 @@ class PackedStack {
 class Dense {
  public:
   // The operands are [rows, k] matrices of one type, float32, int8 or uint8; max_m is the most rows of one call.
-  Dense(const OpContext& context, const std::vector<int>& operands, size_t rows, size_t k, size_t max_m, bool asymmetric,
-        Workspace& workspace);
+  Dense(const OpContext& context, const std::vector<int>& operands, size_t rows, size_t k, size_t max_m,
+        bool asymmetric, Workspace& workspace);
 
   void begin_run(const RunArgs& args) const noexcept;
   // y[i, :] = W * x[i, :] for i < m; strides in elements.
@@ -73,7 +73,8 @@ class Dense {
   const char* kernel_name() const noexcept;
 
  private:
-  void run_hybrid(const RunArgs& args, const float* x, size_t x_stride, size_t m, float* y, size_t y_stride) const noexcept;
+  void run_hybrid(const RunArgs& args, const float* x, size_t x_stride, size_t m, float* y,
+                  size_t y_stride) const noexcept;
 
   std::vector<PackedStack<GemmF32Kernel>> float_;  // exactly one of both has one element
   std::vector<PackedStack<GemmS8Kernel>> int8_;

@@ -14,7 +14,8 @@ Status set_width(OpContext& context, size_t output, int rank, std::optional<int6
     return {};
   }
   if (input.rank() != rank) {
-    return context.fail(ErrorCode::kInvalidModel, "the input must have {} dimensions, not {}", rank, shape_text(input.shape));
+    return context.fail(ErrorCode::kInvalidModel, "the input must have {} dimensions, not {}", rank,
+                        shape_text(input.shape));
   }
   if (*width > INT32_MAX) return context.fail(ErrorCode::kInvalidModel, "the output is too wide");
   context.outputs[output].shape = input.shape;
@@ -36,7 +37,8 @@ Result<std::optional<int64_t>> dimension(const OpContext& context, size_t operan
 
 Status infer_two_directions(OpContext& context, size_t forward_weights, size_t backward_weights, int dim, bool merge) {
   if (context.outputs.size() != (merge ? 1u : 2u)) {
-    return context.fail(ErrorCode::kInvalidModel, "there must be {} output(s), not {}", merge ? 1 : 2, context.outputs.size());
+    return context.fail(ErrorCode::kInvalidModel, "there must be {} output(s), not {}", merge ? 1 : 2,
+                        context.outputs.size());
   }
   FB_ASSIGN(const auto forward, dimension(context, forward_weights, dim));
   FB_ASSIGN(const auto backward, dimension(context, backward_weights, dim));

@@ -60,8 +60,8 @@ struct LstmCell {
   std::vector<int> stack(const GateOperands& of) const { return {of.begin() + (cifg ? 1 : 0), of.end()}; }
 };
 
-// The operands of an LSTM or UNIDIRECTIONAL_SEQUENCE_LSTM (20 or 24), or of a direction of a bidirectional one. Operands
-// that the node leaves out become kAbsent.
+// The operands of an LSTM or UNIDIRECTIONAL_SEQUENCE_LSTM (20 or 24), or of a direction of a bidirectional one.
+// Operands that the node leaves out become kAbsent.
 LstmOperands lstm_operands(const OpContext& context);
 LstmOperands bidirectional_operands(const OpContext& context, bool backward);
 
@@ -81,7 +81,8 @@ class FloatLstm {
  private:
   void begin_run(const RunArgs& args) const noexcept;
   void load_peepholes(const RunArgs& args) const noexcept;
-  void step(const RunArgs& args, size_t t, const float* from_input, const float* from_aux, size_t row_stride) const noexcept;
+  void step(const RunArgs& args, size_t t, const float* from_input, const float* from_aux,
+            size_t row_stride) const noexcept;
   void cell_row(const RunArgs& args, float* gates, float* cell_state, float* hidden) const noexcept;
   void finish_gate(const RunArgs& args, Gate gate, float* x, const float* cell_state) const noexcept;
 

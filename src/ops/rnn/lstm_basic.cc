@@ -1,5 +1,5 @@
-// LSTM's basic kernel: one matrix for all gates over the input joined with the previous activation. Float, and uint8 with
-// an int16 state.
+// LSTM's basic kernel: one matrix for all gates over the input joined with the previous activation. Float, and uint8
+// with an int16 state.
 #include <algorithm>
 #include <cstring>
 
@@ -35,7 +35,9 @@ struct BasicLstm {
   }
   template <class Activation, class State>
   void keep(const RunArgs& args) const noexcept {
-    if (keep_activation) std::memcpy(args.in[kActivation], args.out[kNewActivation], batch * depth * sizeof(Activation));
+    if (keep_activation) {
+      std::memcpy(args.in[kActivation], args.out[kNewActivation], batch * depth * sizeof(Activation));
+    }
     if (keep_state) std::memcpy(args.in[kState], args.out[kNewState], batch * depth * sizeof(State));
   }
 };
@@ -133,9 +135,9 @@ Status check_shapes(const OpContext& context, BasicLstm& lstm) {
   if (depth == 0 || joined == 0 || activation.dim(0) != batch || weights.rank() != 2 || weights.dim(0) != gates ||
       weights.dim(1) != joined || bias.rank() != 1 || bias.dim(0) != gates ||
       context.inputs[kState].shape != activation.shape) {
-    return context.fail(ErrorCode::kInvalidModel, "the shapes {}, {}, {}, {}, {} do not fit together", shape_text(input.shape),
-                        shape_text(activation.shape), shape_text(weights.shape), shape_text(bias.shape),
-                        shape_text(context.inputs[kState].shape));
+    return context.fail(ErrorCode::kInvalidModel, "the shapes {}, {}, {}, {}, {} do not fit together",
+                        shape_text(input.shape), shape_text(activation.shape), shape_text(weights.shape),
+                        shape_text(bias.shape), shape_text(context.inputs[kState].shape));
   }
   lstm.keep_activation = context.inputs[kActivation].is_variable;
   lstm.keep_state = context.inputs[kState].is_variable;
@@ -171,7 +173,8 @@ Result<Prepared> prepare_lstm_basic(const OpContext& context) {
   FB_TRY(require_per_tensor(context, context.inputs[kBias], "the bias"));
   FB_TRY(require_per_tensor(context, context.outputs[kNewState], "the state"));
   if (context.outputs[kNewState].scale() != 1.0f / 2048) {
-    return context.fail(ErrorCode::kUnsupported, "the state's scale is {} instead of 2^-11", context.outputs[kNewState].scale());
+    return context.fail(ErrorCode::kUnsupported, "the state's scale is {} instead of 2^-11",
+                        context.outputs[kNewState].scale());
   }
   const BasicQuantized quantized = {quantize_multiplier(4096.0 * context.inputs[kBias].scale()),
                                     context.inputs[kWeights].zero_point()};

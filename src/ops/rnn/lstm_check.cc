@@ -85,7 +85,8 @@ class Checker {
     cell_.peephole = operands.peephole[kOutputGate] != kAbsent;
     cell_.projection = operands.projection_weights != kAbsent;
     if (!cell_.projection && cell_.cell != cell_.output) {
-      return context_.fail(ErrorCode::kInvalidModel, "{} cells give {} outputs without a projection", cell_.cell, cell_.output);
+      return context_.fail(ErrorCode::kInvalidModel, "{} cells give {} outputs without a projection", cell_.cell,
+                           cell_.output);
     }
     if (!cell_.projection && operands.projection_bias != kAbsent) {
       return context_.fail(ErrorCode::kInvalidModel, "there is a projection bias but no projection");
@@ -124,13 +125,15 @@ class Checker {
     const TensorInfo& tensor = info(context_, index);
     FB_TRY(require_type(context_, tensor, what.c_str(), {type}));
     if (tensor.shape != shape) {
-      return context_.fail(ErrorCode::kInvalidModel, "{} must be {}, not {}", what, shape_text(shape), shape_text(tensor.shape));
+      return context_.fail(ErrorCode::kInvalidModel, "{} must be {}, not {}", what, shape_text(shape),
+                           shape_text(tensor.shape));
     }
     const bool quantized = type == DType::kInt8 || type == DType::kUInt8 || type == DType::kInt16;
     return quantized ? require_per_tensor(context_, tensor, what.c_str()) : Status{};
   }
 
-  Status gate_operands(const GateOperands& of, const char* what, DType type, const Shape& shape, bool wanted, Gate never) {
+  Status gate_operands(const GateOperands& of, const char* what, DType type, const Shape& shape, bool wanted,
+                       Gate never) {
     for (Gate gate : {kInputGate, kForgetGate, kCellGate, kOutputGate}) {
       const bool expected = wanted && gate != never && !(gate == kInputGate && cell_.cifg);
       if ((of[gate] != kAbsent) != expected) {
@@ -145,27 +148,30 @@ class Checker {
   Status weights() {
     const auto rows = static_cast<int32_t>(cell_.cell);
     const LstmOperands& operands = cell_.operands;
-    FB_TRY(gate_operands(operands.input_weights, "input weights", weight_type_, {rows, static_cast<int32_t>(cell_.input)}, true,
-                         kGates));
+    FB_TRY(gate_operands(operands.input_weights, "input weights", weight_type_,
+                         {rows, static_cast<int32_t>(cell_.input)}, true, kGates));
     const auto outputs = static_cast<int32_t>(cell_.output);
-    FB_TRY(gate_operands(operands.recurrent_weights, "recurrent weights", cell_.diagonal ? DType::kFloat32 : weight_type_,
+    FB_TRY(gate_operands(operands.recurrent_weights, "recurrent weights",
+                         cell_.diagonal ? DType::kFloat32 : weight_type_,
                          cell_.diagonal ? Shape{rows} : Shape{rows, outputs}, true, kGates));
     const bool aux = operands.aux_weights[kForgetGate] != kAbsent;
     if (aux) {
-      if (operands.aux == kAbsent) return context_.fail(ErrorCode::kInvalidModel, "auxiliary weights have no auxiliary input");
+      if (operands.aux == kAbsent) {
+        return context_.fail(ErrorCode::kInvalidModel, "auxiliary weights have no auxiliary input");
+      }
       const TensorInfo& in = info(context_, operands.aux);
       FB_TRY(require_type(context_, in, "the auxiliary input", {DType::kFloat32}));
       Shape expected = info(context_, operands.input).shape;
       if (in.rank() != static_cast<int>(expected.size()) || in.dim(-1) == 0) {
-        return context_.fail(ErrorCode::kInvalidModel, "the auxiliary input {} does not fit the input {}", shape_text(in.shape),
-                             shape_text(expected));
+        return context_.fail(ErrorCode::kInvalidModel, "the auxiliary input {} does not fit the input {}",
+                             shape_text(in.shape), shape_text(expected));
       }
       cell_.aux = static_cast<size_t>(in.dim(-1));
       expected.back() = in.dim(-1);
       FB_TRY(operand(operands.aux, "the auxiliary input", DType::kFloat32, expected));
     }
-    return gate_operands(operands.aux_weights, "auxiliary weights", weight_type_, {rows, static_cast<int32_t>(cell_.aux)}, aux,
-                         kGates);
+    return gate_operands(operands.aux_weights, "auxiliary weights", weight_type_,
+                         {rows, static_cast<int32_t>(cell_.aux)}, aux, kGates);
   }
 
   Status vectors() {

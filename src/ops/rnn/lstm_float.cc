@@ -20,15 +20,18 @@ std::vector<Dense> optional_dense(bool wanted, const OpContext& context, const s
 
 FloatLstm::FloatLstm(const OpContext& context, LstmCell cell, size_t out_index, size_t out_column, size_t out_width,
                      Workspace& workspace)
-    : cell_(std::move(cell)), out_index_(out_index), out_column_(out_column), out_width_(out_width),
+    : cell_(std::move(cell)),
+      out_index_(out_index),
+      out_column_(out_column),
+      out_width_(out_width),
       input_(context, cell_.stack(cell_.operands.input_weights), cell_.cell, cell_.input, cell_.sequence.chunk_rows(),
              cell_.settings.asymmetric, workspace),
       aux_(optional_dense(cell_.aux > 0, context, cell_.stack(cell_.operands.aux_weights), cell_.cell, cell_.aux,
                           cell_.sequence.chunk_rows(), cell_.settings.asymmetric, workspace)),
       recurrent_(optional_dense(!cell_.diagonal, context, cell_.stack(cell_.operands.recurrent_weights), cell_.cell,
                                 cell_.output, cell_.sequence.batch, cell_.settings.asymmetric, workspace)),
-      projection_(optional_dense(cell_.projection, context, {cell_.operands.projection_weights}, cell_.output, cell_.cell,
-                                 cell_.sequence.batch, cell_.settings.asymmetric, workspace)) {
+      projection_(optional_dense(cell_.projection, context, {cell_.operands.projection_weights}, cell_.output,
+                                 cell_.cell, cell_.sequence.batch, cell_.settings.asymmetric, workspace)) {
   const size_t width = cell_.gate_count() * cell_.cell;
   from_input_at_ = workspace.add<float>(cell_.sequence.chunk_rows() * width);
   if (cell_.aux > 0) from_aux_at_ = workspace.add<float>(cell_.sequence.chunk_rows() * width);

@@ -16,7 +16,8 @@ int32_t wrapping_add(int32_t x, int32_t y) noexcept {
   return static_cast<int32_t>(static_cast<uint32_t>(x) + static_cast<uint32_t>(y));
 }
 
-// x = (x - mean) / deviation * weights + bias, in Q3.12. The deviation has 10 extra bits; the bias 10 more than weights.
+// x = (x - mean) / deviation * weights + bias, in Q3.12. The deviation has 10 extra bits; the bias 10 more than
+// weights.
 void layer_norm(int16_t* x, size_t n, const int16_t* weights, const int32_t* bias, FixedMultiplier scale,
                 int32_t variance_guard) noexcept {
   constexpr int64_t kTwoTo20 = 1 << 20;
@@ -49,13 +50,20 @@ void apply_tanh(const int16_t* x, int16_t* y, size_t n) noexcept {
 // tanh of numbers with integer_bits in [0, 6] to Q0.15.
 void apply_tanh(int integer_bits, const int16_t* x, int16_t* y, size_t n) noexcept {
   switch (integer_bits) {
-    case 0: return apply_tanh<0>(x, y, n);
-    case 1: return apply_tanh<1>(x, y, n);
-    case 2: return apply_tanh<2>(x, y, n);
-    case 3: return apply_tanh<3>(x, y, n);
-    case 4: return apply_tanh<4>(x, y, n);
-    case 5: return apply_tanh<5>(x, y, n);
-    default: return apply_tanh<6>(x, y, n);
+    case 0:
+      return apply_tanh<0>(x, y, n);
+    case 1:
+      return apply_tanh<1>(x, y, n);
+    case 2:
+      return apply_tanh<2>(x, y, n);
+    case 3:
+      return apply_tanh<3>(x, y, n);
+    case 4:
+      return apply_tanh<4>(x, y, n);
+    case 5:
+      return apply_tanh<5>(x, y, n);
+    default:
+      return apply_tanh<6>(x, y, n);
   }
 }
 
@@ -71,14 +79,17 @@ FixedMultiplier product_multiplier(float weights, float rows, float gate) {
 }  // namespace
 
 Result<IntegerLstmParams> integer_lstm_params(const OpContext& context, const LstmCell& cell) {
-  const auto input_info = [&](int operand) -> const TensorInfo& { return context.inputs[static_cast<size_t>(operand)]; };
+  const auto input_info = [&](int operand) -> const TensorInfo& {
+    return context.inputs[static_cast<size_t>(operand)];
+  };
   if (context.intermediates.size() != 5) {
     return context.fail(ErrorCode::kUnsupported, "the integer form needs 5 intermediate tensors, not {}",
                         context.intermediates.size());
   }
   if (cell.peephole && cell.output > cell.cell) {
-    return context.fail(ErrorCode::kUnsupported, "the integer form has no peepholes with more outputs ({}) than cells ({})",
-                        cell.output, cell.cell);
+    return context.fail(ErrorCode::kUnsupported,
+                        "the integer form has no peepholes with more outputs ({}) than cells ({})", cell.output,
+                        cell.cell);
   }
   const TensorInfo& input = input_info(cell.operands.input);
   const TensorInfo& state = input_info(cell.operands.state);
@@ -141,10 +152,12 @@ Result<IntegerLstmParams> integer_lstm_params(const OpContext& context, const Ls
 }
 
 IntegerLstm::IntegerLstm(const OpContext& context, LstmCell cell, IntegerLstmParams params, Workspace& workspace)
-    : cell_(std::move(cell)), params_(params),
-      input_(context, cell_.stack(cell_.operands.input_weights), cell_.cell, cell_.input, params_.input_zero_point, workspace),
-      recurrent_(context, cell_.stack(cell_.operands.recurrent_weights), cell_.cell, cell_.output, params_.state_zero_point,
-                 workspace) {
+    : cell_(std::move(cell)),
+      params_(params),
+      input_(context, cell_.stack(cell_.operands.input_weights), cell_.cell, cell_.input, params_.input_zero_point,
+             workspace),
+      recurrent_(context, cell_.stack(cell_.operands.recurrent_weights), cell_.cell, cell_.output,
+                 params_.state_zero_point, workspace) {
   const size_t width = cell_.gate_count() * cell_.cell, batch = cell_.sequence.batch;
   from_input_at_ = workspace.add<int32_t>(cell_.sequence.chunk_rows() * width);
   from_state_at_ = workspace.add<int32_t>(batch * width);
@@ -198,8 +211,8 @@ void IntegerLstm::step(const RunArgs& args, size_t t, const int32_t* from_input,
   }
 }
 
-void IntegerLstm::cell_row(const RunArgs& args, size_t b, const int32_t* from_input, const int32_t* from_state, int16_t* gates,
-                           int8_t* hidden) const noexcept {
+void IntegerLstm::cell_row(const RunArgs& args, size_t b, const int32_t* from_input, const int32_t* from_state,
+                           int16_t* gates, int8_t* hidden) const noexcept {
   const size_t n = cell_.cell;
   int16_t* cell_state = static_cast<int16_t*>(args.in[cell_.operands.cell_state]) + b * n;
   const auto finish = [&](Gate gate) {
@@ -215,8 +228,9 @@ void IntegerLstm::cell_row(const RunArgs& args, size_t b, const int32_t* from_in
     const auto open = input != nullptr ? input[i] : static_cast<int16_t>(32767 - forget[i]);
     const int16_t added = multiply_and_shift(open, update[i], 30 + params_.cell_exponent);
     cell_state[i] = saturate16(kept + added);
-    if (params_.cell_clip > 0) cell_state[i] = std::clamp<int16_t>(cell_state[i], static_cast<int16_t>(-params_.cell_clip),
-                                                                  params_.cell_clip);
+    if (params_.cell_clip > 0) {
+      cell_state[i] = std::clamp<int16_t>(cell_state[i], static_cast<int16_t>(-params_.cell_clip), params_.cell_clip);
+    }
   }
   const int16_t* output = finish(kOutputGate);
   int16_t* squashed = gates + cell_.slot(kCellGate) * n;  // the cell gate is spent
@@ -229,8 +243,8 @@ void IntegerLstm::cell_row(const RunArgs& args, size_t b, const int32_t* from_in
   }
 }
 
-void IntegerLstm::finish_gate(const RunArgs& args, Gate gate, size_t b, const int32_t* from_input, const int32_t* from_state,
-                              int16_t* x) const noexcept {
+void IntegerLstm::finish_gate(const RunArgs& args, Gate gate, size_t b, const int32_t* from_input,
+                              const int32_t* from_state, int16_t* x) const noexcept {
   const size_t n = cell_.cell;
   const int32_t* bias = in<int32_t>(args, static_cast<size_t>(cell_.operands.bias[gate]));
   for (size_t i = 0; i < n; ++i) {
@@ -266,11 +280,13 @@ void IntegerLstm::project(const RunArgs& args) const noexcept {
   auto* state = static_cast<int8_t*>(args.in[cell_.operands.state]);
   auto* acc = array_at<int32_t>(args, projected_at_);
   projection_[0].run(args, array_at<int8_t>(args, hidden_at_), cell_.cell, batch, acc, n);
-  const int32_t* bias =
-      cell_.operands.projection_bias == kAbsent ? nullptr : in<int32_t>(args, static_cast<size_t>(cell_.operands.projection_bias));
+  const int32_t* bias = cell_.operands.projection_bias == kAbsent
+                            ? nullptr
+                            : in<int32_t>(args, static_cast<size_t>(cell_.operands.projection_bias));
   for (size_t i = 0; i < batch * n; ++i) {
     const int32_t sum = bias == nullptr ? acc[i] : wrapping_add(acc[i], bias[i % n]);
-    state[i] = saturate8(wrapping_add(multiply_by_quantized_multiplier(sum, params_.projection), params_.state_zero_point));
+    state[i] =
+        saturate8(wrapping_add(multiply_by_quantized_multiplier(sum, params_.projection), params_.state_zero_point));
     if (params_.projection_clip > 0) {
       state[i] = std::clamp<int8_t>(state[i], static_cast<int8_t>(-params_.projection_clip), params_.projection_clip);
     }

@@ -13,9 +13,12 @@ using namespace rnn;  // NOLINT: this file is the front of that namespace
 
 const char* form_name(LstmForm form) {
   switch (form) {
-    case LstmForm::kFloat: return "float";
-    case LstmForm::kHybrid: return "hybrid";
-    default: return "int8x8_16";
+    case LstmForm::kFloat:
+      return "float";
+    case LstmForm::kHybrid:
+      return "hybrid";
+    default:
+      return "int8x8_16";
   }
 }
 
@@ -52,7 +55,8 @@ Result<Prepared> prepare_one_cell(const OpContext& context, const LstmSettings& 
 Result<Sequence> sequence_of(const OpContext& context, bool time_major) {
   const TensorInfo& input = context.inputs[0];
   if (input.rank() != 3) {
-    return context.fail(ErrorCode::kInvalidModel, "the input must have three dimensions, not {}", shape_text(input.shape));
+    return context.fail(ErrorCode::kInvalidModel, "the input must have three dimensions, not {}",
+                        shape_text(input.shape));
   }
   Sequence sequence;
   sequence.time_major = time_major;
@@ -89,15 +93,17 @@ Result<Prepared> prepare_bidirectional_lstm(const OpContext& context) {
   const LstmSettings settings = {options.fused_activation_function, options.cell_clip, options.proj_clip,
                                  options.asymmetric_quantize_inputs};
   FB_ASSIGN(Sequence sequence, sequence_of(context, options.time_major));
-  if (context.has_input(39) && (context.inputs[39].rank() != 3 || context.inputs[39].dim(0) != context.inputs[0].dim(0) ||
-                                context.inputs[39].dim(1) != context.inputs[0].dim(1))) {
+  if (context.has_input(39) &&
+      (context.inputs[39].rank() != 3 || context.inputs[39].dim(0) != context.inputs[0].dim(0) ||
+       context.inputs[39].dim(1) != context.inputs[0].dim(1))) {
     return context.fail(ErrorCode::kInvalidModel, "the auxiliary input {} does not fit the input {}",
                         shape_text(context.inputs[39].shape), shape_text(context.inputs[0].shape));
   }
   FB_ASSIGN(LstmCell forward, check_lstm(context, bidirectional_operands(context, false), settings, sequence));
   sequence.backward = true;
   FB_ASSIGN(LstmCell backward, check_lstm(context, bidirectional_operands(context, true), settings, sequence));
-  if (forward.form == LstmForm::kInteger || forward.form != backward.form || context.outputs.back().dtype != DType::kFloat32) {
+  if (forward.form == LstmForm::kInteger || forward.form != backward.form ||
+      context.outputs.back().dtype != DType::kFloat32) {
     return unsupported_types(context);
   }
   const LstmForm form = forward.form;

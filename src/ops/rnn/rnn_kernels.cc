@@ -28,8 +28,14 @@ class RnnCell {
  public:
   RnnCell(const OpContext& context, const RnnOperands& operands, const RnnSettings& settings, const Sequence& sequence,
           size_t out_index, size_t out_column, size_t out_width, Workspace& workspace)
-      : operands_(operands), settings_(settings), sequence_(sequence), out_index_(out_index), out_column_(out_column),
-        out_width_(out_width), units_(width(context, operands.weights, 0)), depth_(width(context, operands.weights, 1)),
+      : operands_(operands),
+        settings_(settings),
+        sequence_(sequence),
+        out_index_(out_index),
+        out_column_(out_column),
+        out_width_(out_width),
+        units_(width(context, operands.weights, 0)),
+        depth_(width(context, operands.weights, 1)),
         input_(context, {operands.weights}, units_, depth_, sequence.chunk_rows(), settings.asymmetric, workspace),
         recurrent_(context, {operands.recurrent}, units_, units_, sequence.batch, settings.asymmetric, workspace) {
     from_input_at_ = workspace.add<float>(sequence.chunk_rows() * units_);
@@ -67,8 +73,8 @@ class RnnCell {
                    from_input + to * units_, units_);
         if (aux_.empty()) return;
         float* from_aux = array_at<float>(args, from_aux_at_) + to * units_;
-        aux_[0].run(args, in<float>(args, static_cast<size_t>(operands_.aux)) + row * aux_depth_, aux_depth_, rows, from_aux,
-                    units_);
+        aux_[0].run(args, in<float>(args, static_cast<size_t>(operands_.aux)) + row * aux_depth_, aux_depth_, rows,
+                    from_aux, units_);
         for (size_t i = 0; i < rows * units_; ++i) from_input[to * units_ + i] += from_aux[i];
       });
       for (size_t i = begin; i < begin + count; ++i) step(args, sequence_.time_of(i), first, count);
@@ -81,7 +87,8 @@ class RnnCell {
     recurrent_.run(args, state, units_, sequence_.batch, sum, units_);
     const float* bias = in<float>(args, static_cast<size_t>(operands_.bias));
     for (size_t b = 0; b < sequence_.batch; ++b) {
-      const float* from_input = array_at<float>(args, from_input_at_) + sequence_.chunk_row(t - first, b, count) * units_;
+      const float* from_input =
+          array_at<float>(args, from_input_at_) + sequence_.chunk_row(t - first, b, count) * units_;
       float* row = state + b * units_;
       for (size_t i = 0; i < units_; ++i) row[i] = bias[i] + from_input[i] + sum[b * units_ + i];
       apply_activation(settings_.activation, row, units_);
@@ -99,11 +106,13 @@ class RnnCell {
   size_t from_input_at_ = 0, sum_at_ = 0, from_aux_at_ = 0;
 };
 
-Status check_matrix(const OpContext& context, int operand, const char* what, DType type, int64_t rows, int64_t columns) {
+Status check_matrix(const OpContext& context, int operand, const char* what, DType type, int64_t rows,
+                    int64_t columns) {
   const TensorInfo& tensor = context.inputs[static_cast<size_t>(operand)];
   FB_TRY(require_type(context, tensor, what, {type}));
   if (tensor.rank() != 2 || tensor.dim(0) != rows || tensor.dim(1) != columns || rows == 0 || columns == 0) {
-    return context.fail(ErrorCode::kInvalidModel, "{} must be [{}, {}], not {}", what, rows, columns, shape_text(tensor.shape));
+    return context.fail(ErrorCode::kInvalidModel, "{} must be [{}, {}], not {}", what, rows, columns,
+                        shape_text(tensor.shape));
   }
   return type == DType::kFloat32 ? Status{} : require_per_tensor(context, tensor, what);
 }
@@ -130,8 +139,8 @@ Status check_cell(const OpContext& context, const RnnOperands& operands, const S
     return context.fail(ErrorCode::kInvalidModel, "the bias {} does not fit {} units", shape_text(bias.shape), units);
   }
   if (!state.is_variable || state.count() != sequence.batch * static_cast<size_t>(units)) {
-    return context.fail(ErrorCode::kInvalidModel, "the hidden state must be a variable of {} * {} elements", sequence.batch,
-                        units);
+    return context.fail(ErrorCode::kInvalidModel, "the hidden state must be a variable of {} * {} elements",
+                        sequence.batch, units);
   }
   if (operands.aux < 0) return {};
   const TensorInfo& aux = context.inputs[static_cast<size_t>(operands.aux)];
@@ -153,14 +162,16 @@ Result<Prepared> prepare_one_cell(const OpContext& context, const RnnSettings& s
   FB_TRY(check_cell(context, {}, sequence));
   Workspace workspace;
   std::vector<RnnCell> cells;
-  cells.emplace_back(context, RnnOperands{}, settings, sequence, 0, 0, static_cast<size_t>(context.inputs[1].dim(0)), workspace);
+  cells.emplace_back(context, RnnOperands{}, settings, sequence, 0, 0, static_cast<size_t>(context.inputs[1].dim(0)),
+                     workspace);
   return make_rnn(std::move(cells), workspace);
 }
 
 Result<Sequence> sequence_of(const OpContext& context, bool time_major) {
   const TensorInfo& input = context.inputs[0];
   if (input.rank() != 3) {
-    return context.fail(ErrorCode::kInvalidModel, "the input must have three dimensions, not {}", shape_text(input.shape));
+    return context.fail(ErrorCode::kInvalidModel, "the input must have three dimensions, not {}",
+                        shape_text(input.shape));
   }
   Sequence sequence;
   sequence.time_major = time_major;
@@ -212,7 +223,9 @@ Result<Prepared> prepare_bidirectional_rnn(const OpContext& context) {
   if (options.time_major && context.inputs[1].dtype != DType::kFloat32) settings.rounds = sequence.time;  // and here
   FB_TRY(check_cell(context, forward, sequence));
   FB_TRY(check_cell(context, backward, sequence));
-  for (const TensorInfo& output : context.outputs) FB_TRY(require_type(context, output, "the output", {DType::kFloat32}));
+  for (const TensorInfo& output : context.outputs) {
+    FB_TRY(require_type(context, output, "the output", {DType::kFloat32}));
+  }
   const auto forward_width = static_cast<size_t>(context.inputs[1].dim(0));
   const auto backward_width = static_cast<size_t>(context.inputs[5].dim(0));
   const bool merge = options.merge_outputs;

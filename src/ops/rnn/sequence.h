@@ -23,8 +23,8 @@ struct Sequence {
   }
   size_t chunk_rows() const noexcept { return chunk() * batch; }
 
-  // Calls product(first row of the tensor, rows, first row of the chunk's buffer) so that the buffer gets all rows of the
-  // times [first, first + count).
+  // Calls product(first row of the tensor, rows, first row of the chunk's buffer) so that the buffer gets all rows of
+  // the times [first, first + count).
   template <class Product>
   void for_chunk_rows(size_t first, size_t count, const Product& product) const noexcept {
     if (time_major) {
@@ -34,7 +34,9 @@ struct Sequence {
     }
   }
   // Where for_chunk_rows put time first + i.
-  size_t chunk_row(size_t i, size_t b, size_t count) const noexcept { return time_major ? i * batch + b : b * count + i; }
+  size_t chunk_row(size_t i, size_t b, size_t count) const noexcept {
+    return time_major ? i * batch + b : b * count + i;
+  }
 };
 
 }  // namespace fewbits::ops::rnn

@@ -33,7 +33,8 @@ void remember(T* state, size_t memory, T newest) noexcept {
 class FloatSvdf {
  public:
   FloatSvdf(const OpContext& context, const Svdf& svdf, bool asymmetric, Workspace& workspace)
-      : svdf_(svdf), feature_(context, {kFeatureWeights}, svdf.filters, svdf.input, svdf.batch, asymmetric, workspace),
+      : svdf_(svdf),
+        feature_(context, {kFeatureWeights}, svdf.filters, svdf.input, svdf.batch, asymmetric, workspace),
         quantized_time_(context.inputs[kTimeWeights].dtype != DType::kFloat32),
         time_scale_(context.inputs[kTimeWeights].scale()) {
     filtered_at_ = workspace.add<float>(svdf.batch * svdf.filters);
@@ -85,11 +86,13 @@ class FloatSvdf {
 class IntegerSvdf {
  public:
   IntegerSvdf(const OpContext& context, const Svdf& svdf, Workspace& workspace)
-      : svdf_(svdf), feature_(context, {kFeatureWeights}, svdf.filters, svdf.input, context.inputs[kInput].zero_point(), workspace),
+      : svdf_(svdf),
+        feature_(context, {kFeatureWeights}, svdf.filters, svdf.input, context.inputs[kInput].zero_point(), workspace),
         output_zero_point_(context.outputs[0].zero_point()) {
     const auto scale = [&](size_t i) { return static_cast<double>(context.inputs[i].scale()); };
     to_state_ = quantize_multiplier(scale(kInput) * scale(kFeatureWeights) / scale(kState));
-    to_output_ = quantize_multiplier(scale(kState) * scale(kTimeWeights) / static_cast<double>(context.outputs[0].scale()));
+    to_output_ =
+        quantize_multiplier(scale(kState) * scale(kTimeWeights) / static_cast<double>(context.outputs[0].scale()));
     filtered_at_ = workspace.add<int32_t>(svdf.batch * svdf.filters);
   }
   const char* kernel_name() const noexcept { return feature_.kernel_name(); }
@@ -128,7 +131,9 @@ class IntegerSvdf {
 Result<Svdf> check_shapes(const OpContext& context) {
   const auto options = svdf_options(context);
   for (size_t i : {kInput, kFeatureWeights, kTimeWeights, kState}) {
-    if (!context.has_input(i)) return context.fail(ErrorCode::kInvalidModel, "operand {} is missing", static_cast<int>(i));
+    if (!context.has_input(i)) {
+      return context.fail(ErrorCode::kInvalidModel, "operand {} is missing", static_cast<int>(i));
+    }
   }
   const TensorInfo& input = context.inputs[kInput];
   const TensorInfo& feature = context.inputs[kFeatureWeights];
@@ -152,8 +157,8 @@ Result<Svdf> check_shapes(const OpContext& context) {
   svdf.bias = context.has_input(kBias);
   svdf.activation = options.fused_activation_function;
   if (svdf.bias && context.inputs[kBias].shape != Shape{feature.dim(0) / options.rank}) {
-    return context.fail(ErrorCode::kInvalidModel, "the bias {} does not fit {} units", shape_text(context.inputs[kBias].shape),
-                        svdf.units);
+    return context.fail(ErrorCode::kInvalidModel, "the bias {} does not fit {} units",
+                        shape_text(context.inputs[kBias].shape), svdf.units);
   }
   if (!state.is_variable || state.count() != svdf.batch * svdf.filters * svdf.memory) {
     return context.fail(ErrorCode::kInvalidModel, "the state must be a variable of {} * {} * {} elements", svdf.batch,
@@ -165,8 +170,8 @@ Result<Svdf> check_shapes(const OpContext& context) {
 template <class Kernel>
 Prepared make_svdf(Kernel kernel, const char* form, const Workspace& workspace) {
   std::string choice = fmt::format("svdf {} {}", form, kernel.kernel_name());
-  return make_kernel([kernel = std::move(kernel)](const RunArgs& args) noexcept { kernel.run(args); }, std::move(choice),
-                     workspace.size());
+  return make_kernel([kernel = std::move(kernel)](const RunArgs& args) noexcept { kernel.run(args); },
+                     std::move(choice), workspace.size());
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Tests of the recurrent family: the equations written out in double, directions and layouts against each other, refusals.
+// Tests of the recurrent family: the equations written out in double, directions and layouts against each other,
+// refusals.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -23,7 +24,8 @@ struct Cell {
   std::array<Matrix, 4> w, r, b, p, n;
   Matrix project, project_bias;
 
-  static Cell random(test::Random& random, size_t inputs, size_t cells, size_t outputs, bool cifg, bool peephole, bool norm) {
+  static Cell random(test::Random& random, size_t inputs, size_t cells, size_t outputs, bool cifg, bool peephole,
+                     bool norm) {
     Cell cell{inputs, cells, outputs, cifg, peephole, norm, outputs != cells};
     for (size_t g = 0; g < 4; ++g) {
       cell.w[g] = random.reals(cells * inputs, -0.8f, 0.8f);
@@ -59,7 +61,9 @@ void expected_step(const Cell& c, const float* x, std::vector<double>& h, std::v
       for (double v : gate[g]) variance += (v - mean) * (v - mean) / static_cast<double>(c.cells);
       for (size_t i = 0; i < c.cells; ++i) gate[g][i] = (gate[g][i] - mean) / std::sqrt(variance) * c.n[g][i];
     }
-    for (size_t i = 0; i < c.cells; ++i) gate[g][i] = g == 2 ? std::tanh(gate[g][i] + c.b[g][i]) : sigmoid(gate[g][i] + c.b[g][i]);
+    for (size_t i = 0; i < c.cells; ++i) {
+      gate[g][i] = g == 2 ? std::tanh(gate[g][i] + c.b[g][i]) : sigmoid(gate[g][i] + c.b[g][i]);
+    }
   };
   if (!c.cifg) compute(0);
   compute(1);
@@ -105,7 +109,8 @@ OneOp sequence_lstm(const Cell& c, size_t batch, size_t time, bool time_major, c
   options.fused_activation_function = ActivationFunctionType::TANH;
   options.time_major = time_major;
   op.options(options);
-  op.input(DType::kFloat32, time_major ? Shape{i32(time), i32(batch), i32(c.inputs)} : Shape{i32(batch), i32(time), i32(c.inputs)}, x);
+  op.input(DType::kFloat32,
+           time_major ? Shape{i32(time), i32(batch), i32(c.inputs)} : Shape{i32(batch), i32(time), i32(c.inputs)}, x);
   add_cell(op, c, live);
   op.variable(DType::kFloat32, {i32(batch), i32(c.outputs)}, Matrix(batch * c.outputs, 0.0f));
   op.variable(DType::kFloat32, {i32(batch * c.cells)}, Matrix(batch * c.cells, 0.0f));
@@ -224,7 +229,9 @@ TEST(Lstm, BidirectionalMergesAForwardAndABackwardWalk) {
     const Matrix y = time_major ? op.result<float>() : swap_major(op.result<float>(), batch, time, 6);
     for (size_t t = 0; t < time; ++t) {
       for (size_t b = 0; b < batch; ++b) {
-        for (size_t o = 0; o < 4; ++o) ASSERT_NEAR(y[(t * batch + b) * 6 + o], wanted_forward[(t * batch + b) * 4 + o], 2e-5f);
+        for (size_t o = 0; o < 4; ++o) {
+          ASSERT_NEAR(y[(t * batch + b) * 6 + o], wanted_forward[(t * batch + b) * 4 + o], 2e-5f);
+        }
         for (size_t o = 0; o < 2; ++o) {
           ASSERT_NEAR(y[(t * batch + b) * 6 + 4 + o], wanted_backward[((time - 1 - t) * batch + b) * 2 + o], 2e-5f);
         }
@@ -272,7 +279,9 @@ TEST(Rnn, FollowsTheEquation) {
   options.fused_activation_function = ActivationFunctionType::RELU;
   op.options(options);
   op.input(DType::kFloat32, {1, 4, 1}, Matrix{1, 1, 1, -10});
-  op.constant(DType::kFloat32, {1, 1}, Matrix{2}).constant(DType::kFloat32, {1, 1}, Matrix{0.5f}).constant(DType::kFloat32, {1}, Matrix{1});
+  op.constant(DType::kFloat32, {1, 1}, Matrix{2})
+      .constant(DType::kFloat32, {1, 1}, Matrix{0.5f})
+      .constant(DType::kFloat32, {1}, Matrix{1});
   op.variable(DType::kFloat32, {1, 1}, Matrix{0}).output(DType::kFloat32);
   ASSERT_TRUE(op.run());
   EXPECT_EQ(op.result<float>(), (Matrix{3, 4.5f, 5.25f, 0}));
@@ -281,7 +290,8 @@ TEST(Rnn, FollowsTheEquation) {
 }
 
 TEST(Rnn, HybridQuantizesEachRowByItsOwnRange) {
-  // Weights 0.5 * {2, -4}; the row {1, -2} becomes {64, -127} / 63.5 symmetric, so the product is (64 * 2 + 127 * 4) / 127.
+  // Weights 0.5 * {2, -4}; the row {1, -2} becomes {64, -127} / 63.5 symmetric, so the product is (64 * 2 + 127 * 4) /
+  // 127.
   OneOp op(Op::RNN);
   op.options(tflite::RNNOptionsT{});
   op.input(DType::kFloat32, {1, 2}, Matrix{1, -2});
@@ -303,14 +313,16 @@ TEST(RnnMath, TanhIsTanhToFiveUnitsOfTheLastPlace) {
 
 // ---- SVDF ----
 
-OneOp svdf(int32_t rank, const Matrix& x, const Matrix& feature, const Matrix& time, const Matrix& bias, size_t memory) {
+OneOp svdf(int32_t rank, const Matrix& x, const Matrix& feature, const Matrix& time, const Matrix& bias,
+           size_t memory) {
   OneOp op(Op::SVDF);
   tflite::SVDFOptionsT options;
   options.rank = rank;
   op.options(options);
   const auto filters = i32(time.size() / memory);
   op.input(DType::kFloat32, {1, i32(x.size())}, x);
-  op.constant(DType::kFloat32, {filters, i32(x.size())}, feature).constant(DType::kFloat32, {filters, i32(memory)}, time);
+  op.constant(DType::kFloat32, {filters, i32(x.size())}, feature)
+      .constant(DType::kFloat32, {filters, i32(memory)}, time);
   op.constant(DType::kFloat32, {rank > 0 ? filters / rank : filters}, bias);
   op.variable(DType::kFloat32, {1, filters * i32(memory)}, Matrix(time.size(), 0.0f)).output(DType::kFloat32);
   return op;
@@ -332,8 +344,8 @@ TEST(Svdf, IntegerArithmeticByHand) {
   options.rank = 1;
   options.fused_activation_function = ActivationFunctionType::RELU;
   op.options(options);
-  // (3 - 1) * 4 + (-1 - 1) * 2 = 4, times 0.5 * 0.5 / 0.125 = 2 is the state 8; 8 * 5 + 3 = 43, times 0.125 * 1 / 2 = 1/16
-  // is 2.69, so 3, plus the zero point -10.
+  // (3 - 1) * 4 + (-1 - 1) * 2 = 4, times 0.5 * 0.5 / 0.125 = 2 is the state 8; 8 * 5 + 3 = 43, times 0.125 * 1 / 2 =
+  // 1/16 is 2.69, so 3, plus the zero point -10.
   op.input(DType::kInt8, {1, 2}, std::vector<int8_t>{3, -1}, quant({0.5f}, {1}));
   op.constant(DType::kInt8, {1, 2}, std::vector<int8_t>{4, 2}, quant({0.5f}));
   op.constant(DType::kInt16, {1, 2}, std::vector<int16_t>{7, 5}, quant({1.0f}));

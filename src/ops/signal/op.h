@@ -1,7 +1,8 @@
 // Spectra: RFFT2D, COMPLEX_ABS, REAL, IMAG.
 //
-// RFFT2D computes in double, as LiteRT does, so results agree to float32's last bits. Lengths are powers of two; the input's
-// last two dimensions are cut or padded with zeros to them. Any power of two from 1 on is taken (LiteRT's library needs 2).
+// RFFT2D computes in double, as LiteRT does, so results agree to float32's last bits. Lengths are powers of two; the
+// input's last two dimensions are cut or padded with zeros to them. Any power of two from 1 on is taken (LiteRT's
+// library needs 2).
 #pragma once
 
 #include <span>

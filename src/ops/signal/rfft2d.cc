@@ -1,5 +1,5 @@
-// RFFT2D: for each [height, width] slice a transform of the rows, of which the first width / 2 + 1 columns are kept, then
-// one of those columns.
+// RFFT2D: for each [height, width] slice a transform of the rows, of which the first width / 2 + 1 columns are kept,
+// then one of those columns.
 #include <algorithm>
 #include <cmath>
 #include <complex>
@@ -39,7 +39,8 @@ class Fft {
           Complex& a = x[begin + i];
           Complex& b = x[begin + i + half];
           const Complex root = roots_[i * step];
-          const Complex turned(b.real() * root.real() - b.imag() * root.imag(), b.real() * root.imag() + b.imag() * root.real());
+          const Complex turned(b.real() * root.real() - b.imag() * root.imag(),
+                               b.real() * root.imag() + b.imag() * root.real());
           b = a - turned;
           a += turned;
         }
@@ -94,7 +95,8 @@ Status infer_rfft2d(OpContext& context) {
   if (any_dynamic(context)) return {};
   if (!lengths) return infer_dynamic(context);
   if (input.rank() < 2 || lengths->size() != 2) {
-    return context.fail(ErrorCode::kInvalidModel, "the input {} must have two dimensions or more, and there must be two lengths",
+    return context.fail(ErrorCode::kInvalidModel,
+                        "the input {} must have two dimensions or more, and there must be two lengths",
                         shape_text(input.shape));
   }
   constexpr int64_t kLongest = int64_t{1} << 26;

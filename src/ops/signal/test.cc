@@ -13,7 +13,8 @@ using test::OneOp;
 using Complex = std::complex<float>;
 
 // The definition, of a slice cut or padded to height x width.
-std::vector<std::complex<double>> expected(const std::vector<float>& x, int in_height, int in_width, int height, int width) {
+std::vector<std::complex<double>> expected(const std::vector<float>& x, int in_height, int in_width, int height,
+                                           int width) {
   std::vector<std::complex<double>> y;
   for (int u = 0; u < height; ++u) {
     for (int v = 0; v < width / 2 + 1; ++v) {
@@ -46,7 +47,8 @@ TEST(Rfft2d, IsTheDefinitionForEveryPowerOfTwo) {
           const std::vector<float> part(x.begin() + static_cast<int64_t>(slice) * in_height * in_width, x.end());
           const auto wanted = expected(part, in_height, in_width, height, width);
           for (size_t i = 0; i < wanted.size(); ++i) {
-            ASSERT_LT(std::abs(std::complex<double>(y[slice * wanted.size() + i]) - wanted[i]), 1e-5) << height << "x" << width;
+            ASSERT_LT(std::abs(std::complex<double>(y[slice * wanted.size() + i]) - wanted[i]), 1e-5)
+                << height << "x" << width;
           }
         }
       }
@@ -57,7 +59,9 @@ TEST(Rfft2d, IsTheDefinitionForEveryPowerOfTwo) {
 TEST(Rfft2d, RefusesOtherLengths) {
   for (int32_t length : {0, 3, -4, 1 << 30}) {
     OneOp op(Op::RFFT2D);
-    op.input(DType::kFloat32, {4, 4}).constant(DType::kInt32, {2}, std::vector<int32_t>{4, length}).output(DType::kComplex64);
+    op.input(DType::kFloat32, {4, 4})
+        .constant(DType::kInt32, {2}, std::vector<int32_t>{4, length})
+        .output(DType::kComplex64);
     EXPECT_FALSE(op.infer()) << length;
   }
   OneOp flat(Op::RFFT2D);
@@ -67,7 +71,9 @@ TEST(Rfft2d, RefusesOtherLengths) {
 
 TEST(Rfft2d, LengthsThatAreNotKnownMakeTheOutputDynamic) {
   OneOp op(Op::RFFT2D);
-  op.input(DType::kFloat32, {4, 4}, std::vector<float>(16, 1)).input(DType::kInt32, {2}, std::vector<int32_t>{4, 2}).output(DType::kComplex64);
+  op.input(DType::kFloat32, {4, 4}, std::vector<float>(16, 1))
+      .input(DType::kInt32, {2}, std::vector<int32_t>{4, 2})
+      .output(DType::kComplex64);
   ASSERT_TRUE(op.infer());
   EXPECT_TRUE(op.is_dynamic());
   ASSERT_TRUE(op.run());
@@ -76,7 +82,8 @@ TEST(Rfft2d, LengthsThatAreNotKnownMakeTheOutputDynamic) {
 }
 
 TEST(ComplexParts, OfThreeAndFour) {
-  for (auto [code, wanted] : {std::pair{Op::REAL, 3.0f}, std::pair{Op::IMAG, -4.0f}, std::pair{Op::COMPLEX_ABS, 5.0f}}) {
+  for (auto [code, wanted] :
+       {std::pair{Op::REAL, 3.0f}, std::pair{Op::IMAG, -4.0f}, std::pair{Op::COMPLEX_ABS, 5.0f}}) {
     OneOp op(code);
     op.input(DType::kComplex64, {1}, std::vector<Complex>{{3, -4}}).output(DType::kFloat32);
     ASSERT_TRUE(op.run());

@@ -1,8 +1,9 @@
 // The expansion of sparse constants, and prepare() of DENSIFY.
 //
-// The format, level by level in traversal order: `rank` levels of the tensor's dimensions (divided by the block sizes where a
-// dimension is blocked), then one level for each blocked dimension. A dense level visits all its indices; a compressed (CSR)
-// level visits indices[segments[p] .. segments[p + 1]) for each position p of the level above. Values follow in that order.
+// The format, level by level in traversal order: `rank` levels of the tensor's dimensions (divided by the block sizes
+// where a dimension is blocked), then one level for each blocked dimension. A dense level visits all its indices; a
+// compressed (CSR) level visits indices[segments[p] .. segments[p + 1]) for each position p of the level above. Values
+// follow in that order.
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -52,7 +53,8 @@ class Expander {
     try {
       dense_.resize(*bytes);
     } catch (const std::bad_alloc&) {
-      return context_.fail(ErrorCode::kResource, "no memory for the {} bytes of '{}' made dense", *bytes, tensor_.value->name);
+      return context_.fail(ErrorCode::kResource, "no memory for the {} bytes of '{}' made dense", *bytes,
+                           tensor_.value->name);
     }
     source_ = tensor_.value->data.bytes();
     visit(0, 0, 0);

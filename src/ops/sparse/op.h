@@ -1,5 +1,5 @@
-// DENSIFY: a constant that is stored sparse (Value::sparsity, the format of TACO: http://tensor-compiler.org) made dense.
-// float32, float16 and int8, as LiteRT. The expansion happens when the plan is made; a run copies.
+// DENSIFY: a constant that is stored sparse (Value::sparsity, the format of TACO: http://tensor-compiler.org) made
+// dense. float32, float16 and int8, as LiteRT. The expansion happens when the plan is made; a run copies.
 #pragma once
 
 #include <span>
@@ -11,8 +11,8 @@ namespace fewbits::ops {
 std::span<const OpDef> sparse_ops() noexcept;
 
 // densify.cc
-// The dense bytes of a sparse constant whose elements are `element_bytes` wide. Everything in the format's tables is checked;
-// the error says what does not fit.
+// The dense bytes of a sparse constant whose elements are `element_bytes` wide. Everything in the format's tables is
+// checked; the error says what does not fit.
 Result<std::vector<std::byte>> densify(const OpContext& context, const TensorInfo& tensor, size_t element_bytes);
 Result<Prepared> prepare_densify(const OpContext& context);
 

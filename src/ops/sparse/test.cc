@@ -27,7 +27,8 @@ std::unique_ptr<tflite::DimensionMetadataT> compressed(std::vector<int32_t> segm
 }
 
 template <class... Levels>
-std::shared_ptr<tflite::SparsityParametersT> format(std::vector<int32_t> order, std::vector<int32_t> blocks, Levels... levels) {
+std::shared_ptr<tflite::SparsityParametersT> format(std::vector<int32_t> order, std::vector<int32_t> blocks,
+                                                    Levels... levels) {
   auto sparsity = std::make_shared<tflite::SparsityParametersT>();
   sparsity->traversal_order = std::move(order);
   sparsity->block_map = std::move(blocks);
@@ -35,7 +36,8 @@ std::shared_ptr<tflite::SparsityParametersT> format(std::vector<int32_t> order, 
   return sparsity;
 }
 
-OneOp densify(Shape shape, const std::vector<int8_t>& values, std::shared_ptr<const tflite::SparsityParametersT> sparsity) {
+OneOp densify(Shape shape, const std::vector<int8_t>& values,
+              std::shared_ptr<const tflite::SparsityParametersT> sparsity) {
   OneOp op(Op::DENSIFY);
   op.constant(DType::kInt8, std::move(shape), values).output(DType::kInt8);
   op.input_value(0).sparsity = std::move(sparsity);
@@ -66,19 +68,29 @@ TEST(Densify, Blocks) {
 TEST(Densify, RefusesTablesThatLie) {
   const std::vector<int8_t> values = {1, 2, 3};
   EXPECT_FALSE(densify({3, 4}, values, nullptr).prepare());
-  EXPECT_FALSE(densify({3, 4}, {1, 2}, format({0, 1}, {}, dense(3), compressed({0, 2, 2, 3}, {1, 3, 0}))).prepare()) << "too few values";
-  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({0, 2, 2, 3}, {1, 4, 0}))).prepare()) << "an index beyond";
-  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({0, 2, 1, 3}, {1, 3, 0}))).prepare()) << "segments fall";
-  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({0, 2, 3}, {1, 3, 0}))).prepare()) << "a segment less";
-  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({0, 2, 2, 9}, {1, 3, 0}))).prepare()) << "segments beyond";
+  EXPECT_FALSE(densify({3, 4}, {1, 2}, format({0, 1}, {}, dense(3), compressed({0, 2, 2, 3}, {1, 3, 0}))).prepare())
+      << "too few values";
+  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({0, 2, 2, 3}, {1, 4, 0}))).prepare())
+      << "an index beyond";
+  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({0, 2, 1, 3}, {1, 3, 0}))).prepare())
+      << "segments fall";
+  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({0, 2, 3}, {1, 3, 0}))).prepare())
+      << "a segment less";
+  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({0, 2, 2, 9}, {1, 3, 0}))).prepare())
+      << "segments beyond";
   EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3), compressed({}, {}))).prepare()) << "no segments";
-  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(4), compressed({0, 2, 2, 3}, {1, 3, 0}))).prepare()) << "another size";
-  EXPECT_FALSE(densify({3, 4}, values, format({0, 0}, {}, dense(3), compressed({0, 2, 2, 3}, {1, 3, 0}))).prepare()) << "no order";
+  EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(4), compressed({0, 2, 2, 3}, {1, 3, 0}))).prepare())
+      << "another size";
+  EXPECT_FALSE(densify({3, 4}, values, format({0, 0}, {}, dense(3), compressed({0, 2, 2, 3}, {1, 3, 0}))).prepare())
+      << "no order";
   EXPECT_FALSE(densify({3, 4}, values, format({0, 5}, {}, dense(3), compressed({0, 2, 2, 3}, {1, 3, 0}))).prepare());
   EXPECT_FALSE(densify({3, 4}, values, format({0, 1}, {}, dense(3))).prepare()) << "a level less";
-  EXPECT_FALSE(densify({2, 4}, values, format({0, 1, 2}, {7}, dense(2), compressed({0, 1, 2}, {1, 0}), dense(2))).prepare());
-  EXPECT_FALSE(densify({2, 4}, values, format({0, 1, 2}, {1}, dense(2), compressed({0, 1, 2}, {1, 0}), dense(3))).prepare());
-  EXPECT_FALSE(densify({2, 4}, values, format({0, 1, 2}, {1}, dense(2), compressed({0, 1, 2}, {1, 0}), dense(0))).prepare());
+  EXPECT_FALSE(
+      densify({2, 4}, values, format({0, 1, 2}, {7}, dense(2), compressed({0, 1, 2}, {1, 0}), dense(2))).prepare());
+  EXPECT_FALSE(
+      densify({2, 4}, values, format({0, 1, 2}, {1}, dense(2), compressed({0, 1, 2}, {1, 0}), dense(3))).prepare());
+  EXPECT_FALSE(
+      densify({2, 4}, values, format({0, 1, 2}, {1}, dense(2), compressed({0, 1, 2}, {1, 0}), dense(0))).prepare());
 }
 
 }  // namespace

@@ -10,8 +10,8 @@ Result<Prepared> prepare_var_handle(const OpContext& context) {
   FB_TRY(require_type(context, context.outputs[0], "the handle", {DType::kResource}));
   const auto* options = context.node->options->AsVarHandleOptions();
   std::string key = options == nullptr ? "/" : options->container + "/" + options->shared_name;
-  return make_dynamic_kernel(
-      [key = std::move(key)](DynamicArgs& args) { return write_resource_key(args, {}, key); }, "handle");
+  return make_dynamic_kernel([key = std::move(key)](DynamicArgs& args) { return write_resource_key(args, {}, key); },
+                             "handle");
 }
 
 Result<Prepared> prepare_read_variable(const OpContext& context) {

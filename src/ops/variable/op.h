@@ -1,11 +1,14 @@
 // Operators on resources: VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE, HASHTABLE, HASHTABLE_IMPORT, HASHTABLE_FIND,
 // HASHTABLE_SIZE.
 //
-// How resources are represented: a tensor of type RESOURCE holds the text of a key into the session's ResourceStore (its
-// bytes are the characters, without an end mark), so a handle is a value like any other and may go through subgraphs.
-//   variables  "container/shared_name" of VAR_HANDLE's options. READ_VARIABLE of one that was never assigned is an error.
-//   tables     the decimal table_id of HASHTABLE's options. A table exists once it was imported; later imports are ignored,
-//              of equal keys the first counts (as LiteRT). Keys are stored in ascending order, so FIND is a binary search.
+// How resources are represented: a tensor of type RESOURCE holds the text of a key into the session's ResourceStore
+// (its bytes are the characters, without an end mark), so a handle is a value like any other and may go through
+// subgraphs.
+//   variables  "container/shared_name" of VAR_HANDLE's options. READ_VARIABLE of one that was never assigned is an
+//   error. tables     the decimal table_id of HASHTABLE's options. A table exists once it was imported; later imports
+//   are ignored,
+//              of equal keys the first counts (as LiteRT). Keys are stored in ascending order, so FIND is a binary
+//              search.
 // Tables map int64 to string or string to int64, as in LiteRT.
 #pragma once
 

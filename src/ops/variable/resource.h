@@ -1,4 +1,5 @@
-// Keys in resource tensors, and TFLite's string tensors: int32 count, count + 1 int32 offsets from the beginning, characters.
+// Keys in resource tensors, and TFLite's string tensors: int32 count, count + 1 int32 offsets from the beginning,
+// characters.
 #pragma once
 
 #include <cstring>

@@ -70,7 +70,8 @@ Status import_table(DynamicArgs& args) {
   std::iota(order.begin(), order.end(), size_t{0});
   // Of equal keys the first comes first, and stays.
   std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t j) { return keys.less(i, j); });
-  order.erase(std::unique(order.begin(), order.end(), [&](size_t i, size_t j) { return !keys.less(i, j); }), order.end());
+  order.erase(std::unique(order.begin(), order.end(), [&](size_t i, size_t j) { return !keys.less(i, j); }),
+              order.end());
   FB_ASSIGN(OwnedTensor sorted_keys, pick(keys, order));
   FB_ASSIGN(OwnedTensor sorted_values, pick(values, order));
   args.resources().tables.emplace(key, std::pair(std::move(sorted_keys), std::move(sorted_values)));
@@ -103,7 +104,8 @@ T stored(const OwnedTensor& tensor, size_t i) {
 
 // The values of the wanted keys, or `fallback`.
 template <class Key, class Value>
-std::vector<Value> look_up(const std::pair<OwnedTensor, OwnedTensor>& table, const std::vector<Key>& wanted, Value fallback) {
+std::vector<Value> look_up(const std::pair<OwnedTensor, OwnedTensor>& table, const std::vector<Key>& wanted,
+                           Value fallback) {
   const auto count = static_cast<size_t>(table.first.shape[0]);
   std::vector<Value> result;
   result.reserve(wanted.size());
@@ -157,8 +159,8 @@ Result<Prepared> prepare_hashtable(const OpContext& context) {
   FB_TRY(require_type(context, context.outputs[0], "the handle", {DType::kResource}));
   const auto* options = context.node->options->AsHashtableOptions();
   std::string key = std::to_string(options == nullptr ? 0 : options->table_id);
-  return make_dynamic_kernel(
-      [key = std::move(key)](DynamicArgs& args) { return write_resource_key(args, {1}, key); }, "handle");
+  return make_dynamic_kernel([key = std::move(key)](DynamicArgs& args) { return write_resource_key(args, {1}, key); },
+                             "handle");
 }
 
 Result<Prepared> prepare_hashtable_import(const OpContext& context) {
