@@ -10,8 +10,8 @@
 namespace fewbits::ops {
 
 // quantized: [rows, depth]; scales, zero_points: [rows].
-inline void quantize_rows(const ThreadPool* pool, const float* in, size_t rows, size_t depth, bool symmetric, int8_t* quantized,
-                          float* scales, int32_t* zero_points) noexcept {
+inline void quantize_rows(const ThreadPool* pool, const float* in, size_t rows, size_t depth, bool symmetric,
+                          int8_t* quantized, float* scales, int32_t* zero_points) noexcept {
   constexpr size_t kGrain = 8192;
   const QuantizeKernels& kernels = select_quantize(isa());
   parallel_for(pool, rows, kGrain / (depth + 1) + 1, [&](size_t begin, size_t end) {

@@ -66,7 +66,8 @@ class OneOp {
     return *this;
   }
   OneOp& intermediate(DType dtype, QuantParams quant) {
-    node_.intermediates.push_back(graph().add_value({.name = "middle", .dtype = dtype, .shape = {1}, .quant = std::move(quant)}));
+    node_.intermediates.push_back(
+        graph().add_value({.name = "middle", .dtype = dtype, .shape = {1}, .quant = std::move(quant)}));
     return *this;
   }
   OneOp& custom(std::string code, std::vector<uint8_t> options) {
@@ -97,7 +98,8 @@ class OneOp {
   // As a session does: where outputs stay dynamic, they are inferred again with every operand's values.
   Status prepare() {
     FB_TRY(infer());
-    const bool at_run_time = std::any_of(outputs_.begin(), outputs_.end(), [](const TensorInfo& o) { return o.dynamic; });
+    const bool at_run_time =
+        std::any_of(outputs_.begin(), outputs_.end(), [](const TensorInfo& o) { return o.dynamic; });
     if (at_run_time) {
       for (size_t i = 0; i < inputs_.size(); ++i) {
         if (inputs_[i].present) inputs_[i].data = data_[i].data();
@@ -157,8 +159,10 @@ class OneOp {
   }
 
   ValueId add_input(DType dtype, Shape shape, QuantParams quant) {
-    const ValueId id = graph().add_value({.name = "in" + std::to_string(node_.inputs.size()), .dtype = dtype,
-                                          .shape = std::move(shape), .quant = std::move(quant)});
+    const ValueId id = graph().add_value({.name = "in" + std::to_string(node_.inputs.size()),
+                                          .dtype = dtype,
+                                          .shape = std::move(shape),
+                                          .quant = std::move(quant)});
     node_.inputs.push_back(id);
     data_.emplace_back(size_t{0});
     return id;
@@ -170,7 +174,8 @@ class OneOp {
     outputs_.clear();
     intermediates_.clear();
     for (ValueId id : node_.intermediates) intermediates_.push_back(ops::tensor_info(graph().value(id)));
-    for (ValueId id : node_.inputs) inputs_.push_back(id == kNoValue ? TensorInfo{} : ops::tensor_info(graph().value(id)));
+    for (ValueId id : node_.inputs)
+      inputs_.push_back(id == kNoValue ? TensorInfo{} : ops::tensor_info(graph().value(id)));
     for (ValueId id : node_.outputs) outputs_.push_back(ops::tensor_info(graph().value(id)));
     if (dynamic_ >= 0) inputs_[static_cast<size_t>(dynamic_)].dynamic = true;
     context_ = {&model_, &graph(), 0, &graph().node(0), inputs_, outputs_, intermediates_};

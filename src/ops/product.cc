@@ -21,12 +21,13 @@ Result<std::vector<float>> weight_scales(const OpContext& context, const Product
   const QuantParams& quant = *weights.quant;
   const auto channels = static_cast<size_t>(operands.channels);
   if (quant.details != nullptr) {
-    return context.fail(ErrorCode::kUnsupported, "the weights '{}' are not quantized by the affine rule", weights.value->name);
+    return context.fail(ErrorCode::kUnsupported, "the weights '{}' are not quantized by the affine rule",
+                        weights.value->name);
   }
   const size_t count = quant.scale.size();
   if (count != 1 && count != channels) {
-    return context.fail(ErrorCode::kInvalidModel, "the weights '{}' have {} scales for {} output channels", weights.value->name,
-                        count, channels);
+    return context.fail(ErrorCode::kInvalidModel, "the weights '{}' have {} scales for {} output channels",
+                        weights.value->name, count, channels);
   }
   if (count > 1 && quant.axis != operands.axis) {
     return context.fail(ErrorCode::kInvalidModel, "the scales of the weights '{}' lie along dimension {}, not {}",
@@ -37,7 +38,8 @@ Result<std::vector<float>> weight_scales(const OpContext& context, const Product
       return context.fail(ErrorCode::kInvalidModel, "the weights '{}' have the scale {}", weights.value->name, scale);
     }
   }
-  const bool any_zero_point = std::any_of(quant.zero_point.begin(), quant.zero_point.end(), [](int64_t z) { return z != 0; });
+  const bool any_zero_point =
+      std::any_of(quant.zero_point.begin(), quant.zero_point.end(), [](int64_t z) { return z != 0; });
   const bool allowed = weights.dtype == DType::kUInt8 ||
                        (count == 1 && operands.weights_may_be_asymmetric && operands.input.dtype == DType::kInt8);
   if (any_zero_point && !allowed) {
@@ -50,16 +52,20 @@ Status check_bias(const OpContext& context, const ProductOperands& operands, Pro
   if (operands.bias == nullptr) return {};
   const TensorInfo& bias = *operands.bias;
   if (bias.count() != static_cast<size_t>(operands.channels)) {
-    return context.fail(ErrorCode::kInvalidModel, "the bias '{}' has the shape {}, not one element for each of {} channels",
-                        bias.value->name, shape_text(bias.shape), operands.channels);
+    return context.fail(ErrorCode::kInvalidModel,
+                        "the bias '{}' has the shape {}, not one element for each of {} channels", bias.value->name,
+                        shape_text(bias.shape), operands.channels);
   }
   spec.has_bias = true;
   switch (spec.scheme) {
     case Scheme::kFloat:
-    case Scheme::kHybrid: return require_type(context, bias, "the bias", {DType::kFloat32});
+    case Scheme::kHybrid:
+      return require_type(context, bias, "the bias", {DType::kFloat32});
     case Scheme::kInt8:
-    case Scheme::kUInt8: return require_type(context, bias, "the bias", {DType::kInt32});
-    case Scheme::kInt16: break;
+    case Scheme::kUInt8:
+      return require_type(context, bias, "the bias", {DType::kInt32});
+    case Scheme::kInt16:
+      break;
   }
   spec.narrow_bias = bias.dtype == DType::kInt32;
   return require_type(context, bias, "the bias", {DType::kInt64, DType::kInt32});
@@ -72,8 +78,8 @@ Status fill_multipliers(const OpContext& context, const ProductOperands& operand
     const double real = in * static_cast<double>(scale) / out;
     // The 16-bit multipliers of int16 outputs end at 2^7.
     if (!(real < (spec.scheme == Scheme::kInt16 ? 128.0 : 1e9))) {
-      return context.fail(ErrorCode::kUnsupported, "the scales {} (input), {} (weights) and {} (output) are too far apart", in, scale,
-                          out);
+      return context.fail(ErrorCode::kUnsupported,
+                          "the scales {} (input), {} (weights) and {} (output) are too far apart", in, scale, out);
     }
     if (spec.scheme == Scheme::kInt16) spec.fixed.push_back(quantize_multiplier(real));
     scale = static_cast<float>(real);
@@ -119,7 +125,8 @@ Result<Scheme> product_scheme(const OpContext& context, const TensorInfo& input,
       case DType::kInt16:
         if (is_narrow_integer(weights.dtype)) return Scheme::kInt16;
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return unsupported_types(context);
@@ -203,7 +210,8 @@ void unpack(const void* packed, size_t count, size_t bits, int8_t* out) noexcept
   const auto* bytes = static_cast<const uint8_t*>(packed);
   const size_t per_byte = 8 / bits;
   for (size_t i = 0; i < count; ++i) {
-    const auto high = static_cast<int8_t>(static_cast<uint8_t>(bytes[i / per_byte] << (8 - bits - i % per_byte * bits)));
+    const auto high =
+        static_cast<int8_t>(static_cast<uint8_t>(bytes[i / per_byte] << (8 - bits - i % per_byte * bits)));
     out[i] = static_cast<int8_t>(high >> (8 - bits));
   }
 }
@@ -213,8 +221,8 @@ Result<WeightData> weight_data(const OpContext& context, const TensorInfo& weigh
   WeightData result{.count = weights.count(), .bits = dtype_bits(weights.dtype)};
   if (weights.value->sparsity != nullptr) {
     if (result.bits < 8) {
-      return context.fail(ErrorCode::kUnsupported, "sparse {} weights ('{}') are not supported", dtype_name(weights.dtype),
-                          weights.value->name);
+      return context.fail(ErrorCode::kUnsupported, "sparse {} weights ('{}') are not supported",
+                          dtype_name(weights.dtype), weights.value->name);
     }
     FB_ASSIGN(result.storage, densify(context, weights, result.bits / 8));
     result.data = result.storage.data();

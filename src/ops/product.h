@@ -1,5 +1,5 @@
-// What the operators that multiply by weights share: convolutions, fully connected and matrix products. From operands to the
-// argument structs of kernels/gemm.h and kernels/depthwise.h, with every check on the way.
+// What the operators that multiply by weights share: convolutions, fully connected and matrix products. From operands
+// to the argument structs of kernels/gemm.h and kernels/depthwise.h, with every check on the way.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,8 @@ struct ProductOperands {
   bool weights_may_be_asymmetric;  // int8 weights may have a zero point (weights that are activations)
 };
 
-// Everything about a product but shapes and addresses. Zero points and limits are those of the int8 form (see kernels/gemm.h).
+// Everything about a product but shapes and addresses. Zero points and limits are those of the int8 form (see
+// kernels/gemm.h).
 struct ProductSpec {
   Scheme scheme = Scheme::kFloat;
   uint8_t flip = 0;
@@ -72,7 +73,8 @@ Result<WeightData> weight_data(const OpContext& context, const TensorInfo& weigh
 class AlignedBytes {
  public:
   AlignedBytes() = default;
-  explicit AlignedBytes(size_t size) : bytes_(static_cast<std::byte*>(::operator new(size, std::align_val_t{kPackedAlignment}))) {}
+  explicit AlignedBytes(size_t size)
+      : bytes_(static_cast<std::byte*>(::operator new(size, std::align_val_t{kPackedAlignment}))) {}
   std::byte* data() const noexcept { return bytes_.get(); }
 
  private:
@@ -102,7 +104,9 @@ class LiveWeights {
  public:
   LiveWeights() = default;
   LiveWeights(const WeightData& weights, WorkspaceLayout& layout) noexcept
-      : count_(weights.count), bits_(weights.bits), at_(layout.add(weights.data == nullptr && bits_ < 8 ? count_ : 0)) {}
+      : count_(weights.count),
+        bits_(weights.bits),
+        at_(layout.add(weights.data == nullptr && bits_ < 8 ? count_ : 0)) {}
   const void* elements(const void* operand, std::byte* workspace) const noexcept;
 
  private:
@@ -137,11 +141,17 @@ struct ProductTypes<DepthwiseS16S8Kernel> : ProductTypes<GemmS16S8Kernel> {};
 template <class Kernel>
 const Kernel& select_gemm() noexcept;
 template <>
-inline const GemmF32Kernel& select_gemm() noexcept { return select_gemm_f32(isa()); }
+inline const GemmF32Kernel& select_gemm() noexcept {
+  return select_gemm_f32(isa());
+}
 template <>
-inline const GemmS8Kernel& select_gemm() noexcept { return select_gemm_s8(isa()); }
+inline const GemmS8Kernel& select_gemm() noexcept {
+  return select_gemm_s8(isa());
+}
 template <>
-inline const GemmS16S8Kernel& select_gemm() noexcept { return select_gemm_s16s8(isa()); }
+inline const GemmS16S8Kernel& select_gemm() noexcept {
+  return select_gemm_s16s8(isa());
+}
 
 // The bias of a run from channel `first` on: `data` is the operand (or what widen_bias() made of it), or null.
 template <class Args>
@@ -170,8 +180,8 @@ inline void skip_channels(const ProductSpec& spec, GemmS16S8Args& args, size_t f
   args.multiplier = spec.fixed.data() + first;
 }
 
-// Bytes of workspace that the bias needs, and the bias as the kernels of the scheme take it: int32 under int16 activations is
-// widened into `space`.
+// Bytes of workspace that the bias needs, and the bias as the kernels of the scheme take it: int32 under int16
+// activations is widened into `space`.
 size_t bias_space(const ProductSpec& spec, size_t channels) noexcept;
 const void* widen_bias(const ProductSpec& spec, const void* bias, size_t channels, void* space) noexcept;
 

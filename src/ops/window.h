@@ -11,11 +11,13 @@ struct Window {
   int32_t pad = 0;  // how far the first one begins before the input
 };
 
-// The windows of `filter` taps, `dilation` apart, `stride` between windows, over `in` elements: as TFLite's SAME (`same`) or
-// VALID padding. Nothing when a number makes no sense: a negative size, a filter, stride or dilation below 1, or positions beyond int32.
-inline std::optional<Window> place_windows(bool same, int64_t in, int64_t filter, int64_t stride, int64_t dilation) noexcept {
-  if (in < 0 || filter < 1 || stride < 1 || dilation < 1 || in > INT32_MAX || filter > INT32_MAX || stride > INT32_MAX ||
-      dilation > INT32_MAX) {
+// The windows of `filter` taps, `dilation` apart, `stride` between windows, over `in` elements: as TFLite's SAME
+// (`same`) or VALID padding. Nothing when a number makes no sense: a negative size, a filter, stride or dilation below
+// 1, or positions beyond int32.
+inline std::optional<Window> place_windows(bool same, int64_t in, int64_t filter, int64_t stride,
+                                           int64_t dilation) noexcept {
+  if (in < 0 || filter < 1 || stride < 1 || dilation < 1 || in > INT32_MAX || filter > INT32_MAX ||
+      stride > INT32_MAX || dilation > INT32_MAX) {
     return std::nullopt;
   }
   const int64_t span = (filter - 1) * dilation + 1;

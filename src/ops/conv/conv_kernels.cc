@@ -82,8 +82,10 @@ class ConvKernel final : public Kernel {
 
   size_t workspace() const noexcept { return layout_.size(); }
   std::string choice() const {
-    const char* rows = plan_.direct ? "direct" : plan_.copy_lines ? "merged columns of padded lines"
-                       : plan_.gather.filter != plan_.geometry.filter ? "merged columns" : "gathered";
+    const char* rows = plan_.direct                                   ? "direct"
+                       : plan_.copy_lines                             ? "merged columns of padded lines"
+                       : plan_.gather.filter != plan_.geometry.filter ? "merged columns"
+                                                                      : "gathered";
     return fmt::format("{}{} {}", kHybrid ? "hybrid " : "", gemm_.name, rows);
   }
 
@@ -129,8 +131,12 @@ class ConvKernel final : public Kernel {
 
   void pack(const Weight* weights, std::byte* to) const noexcept {
     for (size_t group = 0; group < plan_.groups(); ++group) {
-      GemmWeights<Weight> source{.data = weights + group * plan_.n * plan_.strides.out, .n = plan_.n, .taps = plan_.taps,
-                                 .tap_k = plan_.tap_k, .n_stride = plan_.strides.out, .k_stride = plan_.strides.in,
+      GemmWeights<Weight> source{.data = weights + group * plan_.n * plan_.strides.out,
+                                 .n = plan_.n,
+                                 .taps = plan_.taps,
+                                 .tap_k = plan_.tap_k,
+                                 .n_stride = plan_.strides.out,
+                                 .k_stride = plan_.strides.in,
                                  .flip = spec_.flip};
       gemm_.pack(source, to + group * packed_stride_);
     }
@@ -163,17 +169,19 @@ class ConvKernel final : public Kernel {
   void copy_lines(const ThreadPool* pool, const Row* image, Row pad, Row* to) const noexcept {
     constexpr size_t kGrain = 64;
     const ConvGeometry& g = plan_.geometry;
-    const auto channels = static_cast<size_t>(g.in_channels), width = static_cast<size_t>(plan_.gather.in[2]) * channels;
+    const auto channels = static_cast<size_t>(g.in_channels),
+               width = static_cast<size_t>(plan_.gather.in[2]) * channels;
     const size_t line = static_cast<size_t>(g.in[2]) * channels, left = static_cast<size_t>(g.pad[2]) * channels;
     const size_t count = std::min(line, width - left);
-    parallel_for(pool, static_cast<size_t>(g.in[0]) * static_cast<size_t>(g.in[1]), kGrain, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) {
-        Row* row = to + i * width;
-        std::fill_n(row, left, pad);
-        std::copy_n(image + i * line, count, row + left);
-        std::fill(row + left + count, row + width, pad);
-      }
-    });
+    parallel_for(pool, static_cast<size_t>(g.in[0]) * static_cast<size_t>(g.in[1]), kGrain,
+                 [&](size_t begin, size_t end) {
+                   for (size_t i = begin; i < end; ++i) {
+                     Row* row = to + i * width;
+                     std::fill_n(row, left, pad);
+                     std::copy_n(image + i * line, count, row + left);
+                     std::fill(row + left + count, row + width, pad);
+                   }
+                 });
   }
 
   void convolve_image(const RunArgs& run, Args& args, const Row* image, Out* to, const std::byte* packed,
@@ -223,8 +231,7 @@ class ConvKernel final : public Kernel {
 
 template <class GemmType, bool kHybrid = false>
 Prepared make_conv(const ConvPlan& plan, ProductSpec spec, const WeightData& weights) {
-  auto kernel = std::make_unique<ConvKernel<GemmType, kHybrid>>(
-      plan, std::move(spec), weights);
+  auto kernel = std::make_unique<ConvKernel<GemmType, kHybrid>>(plan, std::move(spec), weights);
   Prepared prepared;
   prepared.workspace = kernel->workspace();
   prepared.choice = kernel->choice();
@@ -240,11 +247,15 @@ Result<Prepared> prepare_gemm_conv(const OpContext& context, const ConvGeometry&
   plan.symmetric = context.node->op == Op::CONV_2D && weights.quant->scale.size() == 1;
   FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {
-    case Scheme::kFloat: return make_conv<GemmF32Kernel>(plan, std::move(spec), data);
+    case Scheme::kFloat:
+      return make_conv<GemmF32Kernel>(plan, std::move(spec), data);
     case Scheme::kInt8:
-    case Scheme::kUInt8: return make_conv<GemmS8Kernel>(plan, std::move(spec), data);
-    case Scheme::kInt16: return make_conv<GemmS16S8Kernel>(plan, std::move(spec), data);
-    case Scheme::kHybrid: return make_conv<GemmS8Kernel, true>(plan, std::move(spec), data);
+    case Scheme::kUInt8:
+      return make_conv<GemmS8Kernel>(plan, std::move(spec), data);
+    case Scheme::kInt16:
+      return make_conv<GemmS16S8Kernel>(plan, std::move(spec), data);
+    case Scheme::kHybrid:
+      return make_conv<GemmS8Kernel, true>(plan, std::move(spec), data);
   }
   return unsupported_types(context);
 }
@@ -253,11 +264,13 @@ Result<ConvCase> conv_case(const OpContext& context, const ConvGeometry& geometr
   const ConvOperands operands = conv_operands(context.node->op);
   FB_ASSIGN(const auto activation, conv_activation(context));
   const TensorInfo* bias = context.has_input(operands.bias) ? &context.inputs[operands.bias] : nullptr;
-  FB_ASSIGN(ProductSpec spec, product_spec(context, {context.inputs[operands.input], context.inputs[operands.weights], bias,
-                                                     context.outputs[0], geometry.out_channels, axis, activation, false}));
+  FB_ASSIGN(ProductSpec spec,
+            product_spec(context, {context.inputs[operands.input], context.inputs[operands.weights], bias,
+                                   context.outputs[0], geometry.out_channels, axis, activation, false}));
   // Offsets are 32 bits wide; a line may grow by its padding (at most the filter's width).
   const auto line = static_cast<size_t>(geometry.in[2]) + static_cast<size_t>(geometry.filter[2]);
-  const auto elements = checked_count(Shape{geometry.in[0], geometry.in[1], static_cast<int32_t>(line), geometry.in_channels});
+  const auto elements =
+      checked_count(Shape{geometry.in[0], geometry.in[1], static_cast<int32_t>(line), geometry.in_channels});
   if (!elements || *elements > INT32_MAX) {
     return context.fail(ErrorCode::kUnsupported, "an image of {} has more than 2^31 elements",
                         shape_text(context.inputs[operands.input].shape));

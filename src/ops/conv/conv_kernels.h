@@ -16,7 +16,11 @@ class HybridImage {
   HybridImage() = default;
   // padding: how many elements stand for a tap outside the image.
   HybridImage(size_t elements, size_t padding, bool symmetric, WorkspaceLayout& layout)
-      : elements_(elements), padding_(padding), symmetric_(symmetric), image_(layout.add(elements)), padding_at_(layout.add(padding)) {}
+      : elements_(elements),
+        padding_(padding),
+        symmetric_(symmetric),
+        image_(layout.add(elements)),
+        padding_at_(layout.add(padding)) {}
 
   DynamicParams quantize(const float* in, std::byte* workspace) const noexcept {
     auto* image = reinterpret_cast<int8_t*>(workspace + image_);
@@ -25,7 +29,9 @@ class HybridImage {
     return q;
   }
   const int8_t* image(std::byte* workspace) const noexcept { return reinterpret_cast<int8_t*>(workspace + image_); }
-  const int8_t* padding(std::byte* workspace) const noexcept { return reinterpret_cast<int8_t*>(workspace + padding_at_); }
+  const int8_t* padding(std::byte* workspace) const noexcept {
+    return reinterpret_cast<int8_t*>(workspace + padding_at_);
+  }
 
  private:
   size_t elements_ = 0, padding_ = 0;
@@ -43,8 +49,8 @@ Result<ConvCase> conv_case(const OpContext& context, const ConvGeometry& geometr
 
 // conv_kernels.cc: by matrix products. Groups are separate products.
 Result<Prepared> prepare_gemm_conv(const OpContext& context, const ConvGeometry& geometry, ProductSpec spec);
-// depthwise_kernels.cc: by the depthwise kernels; one input channel a group. symmetric: how a hybrid input is quantized. A
-// CONV_2D must have constant weights.
+// depthwise_kernels.cc: by the depthwise kernels; one input channel a group. symmetric: how a hybrid input is
+// quantized. A CONV_2D must have constant weights.
 Result<Prepared> prepare_depthwise_rows(const OpContext& context, ConvCase& conv, bool symmetric);
 
 }  // namespace fewbits::ops

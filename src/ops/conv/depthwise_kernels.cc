@@ -11,16 +11,20 @@ namespace {
 template <class Kernel>
 const Kernel& select_depthwise(int32_t weight_zero_point) noexcept;
 template <>
-const DepthwiseF32Kernel& select_depthwise(int32_t) noexcept { return select_depthwise_f32(isa(), 1); }
+const DepthwiseF32Kernel& select_depthwise(int32_t) noexcept {
+  return select_depthwise_f32(isa(), 1);
+}
 template <>
 const DepthwiseS8Kernel& select_depthwise(int32_t weight_zero_point) noexcept {
   return select_depthwise_s8(isa(), 1, weight_zero_point);
 }
 template <>
-const DepthwiseS16S8Kernel& select_depthwise(int32_t) noexcept { return select_depthwise_s16s8(isa(), 1); }
+const DepthwiseS16S8Kernel& select_depthwise(int32_t) noexcept {
+  return select_depthwise_s16s8(isa(), 1);
+}
 
-// One depthwise convolution. A depth multiplier above 1 is computed as 1 on an image whose channels are repeated in workspace:
-// that is a small part of the work, and lets every kernel take channels in vectors.
+// One depthwise convolution. A depth multiplier above 1 is computed as 1 on an image whose channels are repeated in
+// workspace: that is a small part of the work, and lets every kernel take channels in vectors.
 template <class DepthwiseType, bool kHybrid>
 class DepthwiseConvKernel final : public Kernel {
  public:
@@ -31,7 +35,9 @@ class DepthwiseConvKernel final : public Kernel {
 
   // weights: [taps][channels].
   DepthwiseConvKernel(const ConvGeometry& geometry, ProductSpec spec, const WeightData& weights, bool symmetric)
-      : geometry_(geometry), spec_(std::move(spec)), kernel_(select_depthwise<DepthwiseType>(spec_.weight_zero_point)),
+      : geometry_(geometry),
+        spec_(std::move(spec)),
+        kernel_(select_depthwise<DepthwiseType>(spec_.weight_zero_point)),
         multiplier_(static_cast<size_t>(geometry.out_channels / geometry.in_channels)) {
     const auto channels = static_cast<size_t>(geometry_.out_channels);
     ConvGeometry repeated = geometry_;
@@ -88,8 +94,12 @@ class DepthwiseConvKernel final : public Kernel {
   using Args = typename DepthwiseType::Args;
 
   void pack(const Weight* weights, std::byte* to) const noexcept {
-    kernel_.pack({.data = weights, .taps = geometry_.taps(), .channels = args_.channels, .flip = spec_.flip,
-                  .zero_point = spec_.weight_zero_point}, to);
+    kernel_.pack({.data = weights,
+                  .taps = geometry_.taps(),
+                  .channels = args_.channels,
+                  .flip = spec_.flip,
+                  .zero_point = spec_.weight_zero_point},
+                 to);
   }
 
   // The image as the kernel reads it: quantized if hybrid, its channels repeated by the depth multiplier.
@@ -135,11 +145,13 @@ Prepared make_depthwise(const OpContext& context, ConvCase& conv, WeightData wei
     const size_t taps = conv.geometry.taps(), channels = static_cast<size_t>(conv.geometry.out_channels);
     by_taps.resize(taps * channels);
     for (size_t c = 0; c < channels; ++c) {
-      for (size_t t = 0; t < taps; ++t) by_taps[t * channels + c] = static_cast<const Weight*>(weights.data)[c * taps + t];
+      for (size_t t = 0; t < taps; ++t)
+        by_taps[t * channels + c] = static_cast<const Weight*>(weights.data)[c * taps + t];
     }
     weights.data = by_taps.data();
   }
-  auto kernel = std::make_unique<DepthwiseConvKernel<DepthwiseType, kHybrid>>(conv.geometry, std::move(conv.spec), weights, symmetric);
+  auto kernel = std::make_unique<DepthwiseConvKernel<DepthwiseType, kHybrid>>(conv.geometry, std::move(conv.spec),
+                                                                              weights, symmetric);
   Prepared prepared;
   prepared.workspace = kernel->workspace();
   prepared.choice = kernel->choice();
@@ -158,11 +170,15 @@ Result<Prepared> prepare_depthwise_rows(const OpContext& context, ConvCase& conv
   }
   FB_ASSIGN(WeightData data, weight_data(context, context.inputs[1]));
   switch (conv.spec.scheme) {
-    case Scheme::kFloat: return make_depthwise<DepthwiseF32Kernel>(context, conv, std::move(data), false);
+    case Scheme::kFloat:
+      return make_depthwise<DepthwiseF32Kernel>(context, conv, std::move(data), false);
     case Scheme::kInt8:
-    case Scheme::kUInt8: return make_depthwise<DepthwiseS8Kernel>(context, conv, std::move(data), false);
-    case Scheme::kInt16: return make_depthwise<DepthwiseS16S8Kernel>(context, conv, std::move(data), false);
-    case Scheme::kHybrid: return make_depthwise<DepthwiseS8Kernel, true>(context, conv, std::move(data), symmetric);
+    case Scheme::kUInt8:
+      return make_depthwise<DepthwiseS8Kernel>(context, conv, std::move(data), false);
+    case Scheme::kInt16:
+      return make_depthwise<DepthwiseS16S8Kernel>(context, conv, std::move(data), false);
+    case Scheme::kHybrid:
+      return make_depthwise<DepthwiseS8Kernel, true>(context, conv, std::move(data), symmetric);
   }
   return unsupported_types(context);
 }

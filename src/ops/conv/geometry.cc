@@ -16,7 +16,8 @@ struct Options {
   tflite::ActivationFunctionType activation = tflite::ActivationFunctionType::NONE;
 };
 
-Options options_2d(tflite::Padding padding, int32_t stride_h, int32_t stride_w, tflite::ActivationFunctionType activation) {
+Options options_2d(tflite::Padding padding, int32_t stride_h, int32_t stride_w,
+                   tflite::ActivationFunctionType activation) {
   return {padding == tflite::Padding::SAME, {1, stride_h, stride_w}, {1, 1, 1}, activation};
 }
 
@@ -52,21 +53,25 @@ struct Filter {
 
 Result<Filter> read_filter(const OpContext& context, const TensorInfo& weights, int rank) {
   if (weights.rank() != rank || !is_static(weights.shape)) {
-    return context.fail(ErrorCode::kInvalidModel, "the filter must have {} dimensions, not {}", rank, shape_text(weights.shape));
+    return context.fail(ErrorCode::kInvalidModel, "the filter must have {} dimensions, not {}", rank,
+                        shape_text(weights.shape));
   }
   if (std::find(weights.shape.begin(), weights.shape.end(), 0) != weights.shape.end()) {
     return context.fail(ErrorCode::kInvalidModel, "the filter {} has no elements", shape_text(weights.shape));
   }
   const Shape& s = weights.shape;
   switch (context.node->op) {
-    case Op::CONV_3D: return Filter{{s[0], s[1], s[2]}, s[3], s[4]};
-    case Op::CONV_3D_TRANSPOSE: return Filter{{s[0], s[1], s[2]}, s[4], s[3]};
+    case Op::CONV_3D:
+      return Filter{{s[0], s[1], s[2]}, s[3], s[4]};
+    case Op::CONV_3D_TRANSPOSE:
+      return Filter{{s[0], s[1], s[2]}, s[4], s[3]};
     case Op::DEPTHWISE_CONV_2D:
       if (s[0] != 1) {
         return context.fail(ErrorCode::kInvalidModel, "the first dimension of the filter {} must be 1", shape_text(s));
       }
       return Filter{{1, s[1], s[2]}, 1, s[3]};
-    default: return Filter{{1, s[1], s[2]}, s[3], s[0]};
+    default:
+      return Filter{{1, s[1], s[2]}, s[3], s[0]};
   }
 }
 
@@ -76,9 +81,11 @@ Status place(const OpContext& context, const Options& options, ConvGeometry& geo
     // A transposed convolution is padded as the convolution that leads from its output to its input.
     const int32_t image = geometry.transposed ? geometry.out[i] : geometry.in[i];
     const bool known = image >= 0;
-    const auto window = place_windows(options.same, known ? image : 0, geometry.filter[i], options.stride[i], options.dilation[i]);
+    const auto window =
+        place_windows(options.same, known ? image : 0, geometry.filter[i], options.stride[i], options.dilation[i]);
     if (!window || static_cast<int64_t>(geometry.in[i]) * options.stride[i] > INT32_MAX / 2) {
-      return context.fail(ErrorCode::kInvalidModel, "a filter of size {} with stride {} and dilation {} cannot move over size {}",
+      return context.fail(ErrorCode::kInvalidModel,
+                          "a filter of size {} with stride {} and dilation {} cannot move over size {}",
                           geometry.filter[i], options.stride[i], options.dilation[i], image);
     }
     if (!geometry.transposed) geometry.out[i] = known ? window->out : -1;
@@ -95,12 +102,17 @@ ConvOperands conv_operands(Op op) noexcept {
 }
 
 FilterStrides filter_strides(Op op, const ConvGeometry& geometry) noexcept {
-  const auto in = static_cast<size_t>(geometry.in_channels / geometry.groups), out = static_cast<size_t>(geometry.out_channels);
+  const auto in = static_cast<size_t>(geometry.in_channels / geometry.groups),
+             out = static_cast<size_t>(geometry.out_channels);
   switch (op) {
-    case Op::CONV_3D: return {.out = 1, .tap = in * out, .in = out};
-    case Op::CONV_3D_TRANSPOSE: return {.out = in, .tap = in * out, .in = 1};
-    case Op::DEPTHWISE_CONV_2D: return {.out = 1, .tap = out, .in = 1};
-    default: return {.out = geometry.taps() * in, .tap = in, .in = 1};
+    case Op::CONV_3D:
+      return {.out = 1, .tap = in * out, .in = out};
+    case Op::CONV_3D_TRANSPOSE:
+      return {.out = in, .tap = in * out, .in = 1};
+    case Op::DEPTHWISE_CONV_2D:
+      return {.out = 1, .tap = out, .in = 1};
+    default:
+      return {.out = geometry.taps() * in, .tap = in, .in = 1};
   }
 }
 
@@ -117,13 +129,21 @@ Result<ConvGeometry> conv_geometry(const OpContext& context, const Shape* out_sh
   const TensorInfo& input = context.inputs[operands.input];
   FB_ASSIGN(const Options options, read_options(context));
   FB_ASSIGN(const Filter filter, read_filter(context, context.inputs[operands.weights], rank));
-  if (input.rank() != rank || input.dim(-1) < 0 || (out_shape != nullptr && static_cast<int>(out_shape->size()) != rank)) {
+  if (input.rank() != rank || input.dim(-1) < 0 ||
+      (out_shape != nullptr && static_cast<int>(out_shape->size()) != rank)) {
     return context.fail(ErrorCode::kInvalidModel, "the input must have {} dimensions and known channels, not {}", rank,
                         shape_text(input.shape));
   }
-  const auto spatial = [volumes](const Shape& s) { return volumes ? Spatial{s[1], s[2], s[3]} : Spatial{1, s[1], s[2]}; };
-  ConvGeometry geometry{.transposed = out_shape != nullptr, .batch = input.dim(0), .in_channels = input.dim(-1),
-                        .out_channels = filter.out, .in = spatial(input.shape), .filter = filter.size, .stride = options.stride,
+  const auto spatial = [volumes](const Shape& s) {
+    return volumes ? Spatial{s[1], s[2], s[3]} : Spatial{1, s[1], s[2]};
+  };
+  ConvGeometry geometry{.transposed = out_shape != nullptr,
+                        .batch = input.dim(0),
+                        .in_channels = input.dim(-1),
+                        .out_channels = filter.out,
+                        .in = spatial(input.shape),
+                        .filter = filter.size,
+                        .stride = options.stride,
                         .dilation = options.dilation};
   if (geometry.transposed) geometry.out = spatial(*out_shape);
   geometry.groups = op == Op::DEPTHWISE_CONV_2D ? std::max(geometry.in_channels, 1) : geometry.in_channels / filter.in;
@@ -133,9 +153,11 @@ Result<ConvGeometry> conv_geometry(const OpContext& context, const Shape* out_sh
     return context.fail(ErrorCode::kInvalidModel, "the filter {} does not fit {} input channels",
                         shape_text(context.inputs[operands.weights].shape), geometry.in_channels);
   }
-  if (out_shape != nullptr && (out_shape->back() != filter.out || (geometry.batch >= 0 && (*out_shape)[0] != geometry.batch))) {
+  if (out_shape != nullptr &&
+      (out_shape->back() != filter.out || (geometry.batch >= 0 && (*out_shape)[0] != geometry.batch))) {
     return context.fail(ErrorCode::kInvalidModel, "the output shape {} does not fit the input {} and the filter {}",
-                        shape_text(*out_shape), shape_text(input.shape), shape_text(context.inputs[operands.weights].shape));
+                        shape_text(*out_shape), shape_text(input.shape),
+                        shape_text(context.inputs[operands.weights].shape));
   }
   FB_TRY(place(context, options, geometry));
   return geometry;

@@ -48,13 +48,13 @@ struct FilterStrides {
 };
 FilterStrides filter_strides(Op op, const ConvGeometry& geometry) noexcept;
 
-// Reads and checks shapes and options of any operator of the family. Sizes that are not known (-1) stay so in `batch`, `in` and
-// `out`; filter and channels must be known. Of a transposed convolution, `out` is what `out_shape` says.
+// Reads and checks shapes and options of any operator of the family. Sizes that are not known (-1) stay so in `batch`,
+// `in` and `out`; filter and channels must be known. Of a transposed convolution, `out` is what `out_shape` says.
 Result<ConvGeometry> conv_geometry(const OpContext& context, const Shape* out_shape = nullptr);
 Result<tflite::ActivationFunctionType> conv_activation(const OpContext& context);
 
-// Writes, for the output positions of the lines [begin, end) and every tap, where the tap's channels begin, in elements from the
-// image's start, or -1 in the padding: [(end - begin) * out[2]][taps]. Not for transposed geometries.
+// Writes, for the output positions of the lines [begin, end) and every tap, where the tap's channels begin, in elements
+// from the image's start, or -1 in the padding: [(end - begin) * out[2]][taps]. Not for transposed geometries.
 void fill_offsets(const ConvGeometry& geometry, size_t begin, size_t end, int32_t* offsets) noexcept;
 
 }  // namespace fewbits::ops

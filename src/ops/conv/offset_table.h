@@ -21,7 +21,8 @@ class OffsetTable {
   size_t band_rows() const noexcept { return band_lines_ * static_cast<size_t>(geometry_.out[2]); }
   // Bytes that lines() needs.
   size_t workspace() const noexcept;
-  // The offsets of the output lines [begin, end), as fill_offsets() has them; valid until the next call with this workspace.
+  // The offsets of the output lines [begin, end), as fill_offsets() has them; valid until the next call with this
+  // workspace.
   const int32_t* lines(size_t begin, size_t end, const ThreadPool* pool, void* workspace) const noexcept;
 
  private:

@@ -28,7 +28,8 @@ Status infer_transpose_conv(OpContext& context) {
   if (!sizes) return infer_dynamic(context);
   Shape shape;
   for (int64_t size : *sizes) {
-    if (size < 0 || size > INT32_MAX) return context.fail(ErrorCode::kInvalidModel, "the output cannot have a size of {}", size);
+    if (size < 0 || size > INT32_MAX)
+      return context.fail(ErrorCode::kInvalidModel, "the output cannot have a size of {}", size);
     shape.push_back(static_cast<int32_t>(size));
   }
   FB_TRY(conv_geometry(context, &shape));
@@ -44,7 +45,8 @@ bool is_hybrid(const OpContext& context) {
 }
 bool has_int32_bias_under_int16(const OpContext& context) {
   const size_t bias = conv_operands(context.node->op).bias;
-  return input_of(context).dtype == DType::kInt16 && context.has_input(bias) && context.inputs[bias].dtype == DType::kInt32;
+  return input_of(context).dtype == DType::kInt16 && context.has_input(bias) &&
+         context.inputs[bias].dtype == DType::kInt32;
 }
 
 int32_t conv_version(const OpContext& context) {
@@ -77,20 +79,29 @@ int32_t transpose_version(const OpContext& context) {
 }
 
 std::string decline_live_weights(const OpContext& context, DType) {
-  return context.inputs[1].is_const ? "" : "the filter is not constant, and LiteRT has integer kernels for constant filters only";
+  return context.inputs[1].is_const
+             ? ""
+             : "the filter is not constant, and LiteRT has integer kernels for constant filters only";
 }
 
 OperandRule weights_along(int8_t axis) { return {.kind = OperandQuant::kWeights, .axis = axis}; }
 constexpr OperandRule kFree = {.kind = OperandQuant::kFree};
 
 QuantRule conv_rule(int8_t axis) {
-  return {.int8 = true, .int16 = true, .inputs = {kFree, weights_along(axis), {.kind = OperandQuant::kBias}}, .outputs = {kFree},
-          .hybrid_weights = {1}, .hybrid_per_axis = true, .decline = decline_live_weights};
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {kFree, weights_along(axis), {.kind = OperandQuant::kBias}},
+          .outputs = {kFree},
+          .hybrid_weights = {1},
+          .hybrid_per_axis = true,
+          .decline = decline_live_weights};
 }
 
 QuantRule transpose_rule() {
-  return {.int8 = true, .int16 = true,
-          .inputs = {{}, weights_along(0), kFree, {.kind = OperandQuant::kBias, .input = 2, .weights = 1}}, .outputs = {kFree},
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {{}, weights_along(0), kFree, {.kind = OperandQuant::kBias, .input = 2, .weights = 1}},
+          .outputs = {kFree},
           .decline = decline_live_weights};
 }
 
@@ -98,15 +109,33 @@ QuantRule transpose_rule() {
 QuantRule float_rule(std::vector<OperandRule> inputs) { return {.inputs = std::move(inputs), .outputs = {{}}}; }
 
 const OpDef kOps[] = {
-    {.op = Op::CONV_2D, .inputs = {2, 3}, .infer = infer_conv, .prepare = prepare_conv, .version = conv_version,
+    {.op = Op::CONV_2D,
+     .inputs = {2, 3},
+     .infer = infer_conv,
+     .prepare = prepare_conv,
+     .version = conv_version,
      .quant = conv_rule(0)},
-    {.op = Op::DEPTHWISE_CONV_2D, .inputs = {2, 3}, .infer = infer_conv, .prepare = prepare_depthwise,
-     .version = depthwise_version, .quant = conv_rule(3)},
-    {.op = Op::TRANSPOSE_CONV, .inputs = {3, 4}, .infer = infer_transpose_conv, .prepare = prepare_transpose_conv,
-     .version = transpose_version, .quant = transpose_rule()},
-    {.op = Op::CONV_3D, .inputs = {2, 3}, .infer = infer_conv, .prepare = prepare_conv,
+    {.op = Op::DEPTHWISE_CONV_2D,
+     .inputs = {2, 3},
+     .infer = infer_conv,
+     .prepare = prepare_depthwise,
+     .version = depthwise_version,
+     .quant = conv_rule(3)},
+    {.op = Op::TRANSPOSE_CONV,
+     .inputs = {3, 4},
+     .infer = infer_transpose_conv,
+     .prepare = prepare_transpose_conv,
+     .version = transpose_version,
+     .quant = transpose_rule()},
+    {.op = Op::CONV_3D,
+     .inputs = {2, 3},
+     .infer = infer_conv,
+     .prepare = prepare_conv,
      .quant = float_rule({{}, weights_along(4), {}})},
-    {.op = Op::CONV_3D_TRANSPOSE, .inputs = {3, 4}, .infer = infer_transpose_conv, .prepare = prepare_transpose_conv,
+    {.op = Op::CONV_3D_TRANSPOSE,
+     .inputs = {3, 4},
+     .infer = infer_transpose_conv,
+     .prepare = prepare_transpose_conv,
      .quant = float_rule({{}, weights_along(3), {}, {}})},
 };
 

@@ -33,11 +33,15 @@ Acc sum_at(const ConvRefArgs& args, const In* image, const Weight* filter, const
   for (int32_t kz = 0; kz < g.filter[0]; ++kz) {
     for (int32_t ky = 0; ky < g.filter[1]; ++ky) {
       for (int32_t kx = 0; kx < g.filter[2]; ++kx) {
-        const int32_t z = input_position(g, 0, o[0], kz), y = input_position(g, 1, o[1], ky), x = input_position(g, 2, o[2], kx);
+        const int32_t z = input_position(g, 0, o[0], kz), y = input_position(g, 1, o[1], ky),
+                      x = input_position(g, 2, o[2], kx);
         if (z < 0 || y < 0 || x < 0) continue;
         const auto tap = static_cast<size_t>((kz * g.filter[1] + ky) * g.filter[2] + kx);
-        const In* pixel = image + (static_cast<size_t>(z * g.in[1] + y) * static_cast<size_t>(g.in[2]) + static_cast<size_t>(x)) *
-                                      static_cast<size_t>(g.in_channels) + first;
+        const In* pixel =
+            image +
+            (static_cast<size_t>(z * g.in[1] + y) * static_cast<size_t>(g.in[2]) + static_cast<size_t>(x)) *
+                static_cast<size_t>(g.in_channels) +
+            first;
         const Weight* w = filter + static_cast<size_t>(channel) * args.strides.out + tap * args.strides.tap;
         for (int32_t c = 0; c < depth; ++c) sum += product(pixel[c], w[static_cast<size_t>(c) * args.strides.in]);
       }
@@ -48,8 +52,8 @@ Acc sum_at(const ConvRefArgs& args, const In* image, const Weight* filter, const
 
 // Every output element in order: out = finish(sum, channel).
 template <class Acc, class In, class Weight, class Out, class Product, class Finish>
-void each_output(const ConvRefArgs& args, int32_t batch, const In* in, const Weight* filter, Out* out, const Product& product,
-                 const Finish& finish) noexcept {
+void each_output(const ConvRefArgs& args, int32_t batch, const In* in, const Weight* filter, Out* out,
+                 const Product& product, const Finish& finish) noexcept {
   const ConvGeometry& g = args.geometry;
   for (int32_t n = 0; n < batch; ++n, in += g.in_image()) {
     for (int32_t z = 0; z < g.out[0]; ++z) {
@@ -77,22 +81,22 @@ void conv_ref(const ConvRefArgs& args, const ProductSpec& spec, const float* in,
       [&](float sum, size_t c) { return clamp(sum + (bias != nullptr ? bias[c] : 0.0f), spec.float_limits); });
 }
 
-void conv_ref(const ConvRefArgs& args, const ProductSpec& spec, const int8_t* in, const int8_t* filter, const int32_t* bias,
-              int8_t* out) noexcept {
+void conv_ref(const ConvRefArgs& args, const ProductSpec& spec, const int8_t* in, const int8_t* filter,
+              const int32_t* bias, int8_t* out) noexcept {
   each_output<int32_t>(
       args, args.geometry.batch, in, filter, out,
       [&](int8_t x, int8_t w) {
         return (flipped(x, spec.flip) - spec.in_zero_point) * (flipped(w, spec.flip) - spec.weight_zero_point);
       },
       [&](int32_t sum, size_t c) {
-        const int32_t q = requantize(sum + (bias != nullptr ? bias[c] : 0), spec.scales[c], spec.out_zero_point, spec.limits.lo,
-                                     spec.limits.hi);
+        const int32_t q = requantize(sum + (bias != nullptr ? bias[c] : 0), spec.scales[c], spec.out_zero_point,
+                                     spec.limits.lo, spec.limits.hi);
         return static_cast<int8_t>(flipped(static_cast<int8_t>(q), spec.flip));
       });
 }
 
-void conv_ref(const ConvRefArgs& args, const ProductSpec& spec, const int16_t* in, const int8_t* filter, const int64_t* bias,
-              int16_t* out) noexcept {
+void conv_ref(const ConvRefArgs& args, const ProductSpec& spec, const int16_t* in, const int8_t* filter,
+              const int64_t* bias, int16_t* out) noexcept {
   each_output<int64_t>(
       args, args.geometry.batch, in, filter, out,
       [&](int16_t x, int8_t w) { return (static_cast<int64_t>(x) - spec.in_zero_point) * w; },
@@ -104,8 +108,8 @@ void conv_ref(const ConvRefArgs& args, const ProductSpec& spec, const int16_t* i
       });
 }
 
-void conv_ref_hybrid(const ConvRefArgs& args, const ProductSpec& spec, bool symmetric, const float* in, const int8_t* filter,
-                     const float* bias, float* out) noexcept {
+void conv_ref_hybrid(const ConvRefArgs& args, const ProductSpec& spec, bool symmetric, const float* in,
+                     const int8_t* filter, const float* bias, float* out) noexcept {
   const ConvGeometry& g = args.geometry;
   std::vector<int8_t> image(g.in_image());
   for (int32_t n = 0; n < g.batch; ++n, in += g.in_image(), out += g.out_image()) {

@@ -16,12 +16,12 @@ using test::quant;
 // One convolution to try; stride, dilation and filter are depth, height, width.
 struct Case {
   Op op = Op::CONV_2D;
-  Shape in;              // of the input, with batch and channels
+  Shape in;  // of the input, with batch and channels
   int32_t out_channels = 1;
   Spatial filter{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1};
   bool same = true;
   int32_t groups = 1;
-  Spatial out{};         // transposed only
+  Spatial out{};  // transposed only
   bool live_weights = false, per_channel = true, bias = true;
 };
 
@@ -31,10 +31,14 @@ bool is_transposed(Op op) { return op == Op::TRANSPOSE_CONV || op == Op::CONV_3D
 Shape filter_shape(const Case& c) {
   const int32_t in = c.in.back() / c.groups, out = c.out_channels;
   switch (c.op) {
-    case Op::DEPTHWISE_CONV_2D: return {1, c.filter[1], c.filter[2], out};
-    case Op::CONV_3D: return {c.filter[0], c.filter[1], c.filter[2], in, out};
-    case Op::CONV_3D_TRANSPOSE: return {c.filter[0], c.filter[1], c.filter[2], out, in};
-    default: return {out, c.filter[1], c.filter[2], in};
+    case Op::DEPTHWISE_CONV_2D:
+      return {1, c.filter[1], c.filter[2], out};
+    case Op::CONV_3D:
+      return {c.filter[0], c.filter[1], c.filter[2], in, out};
+    case Op::CONV_3D_TRANSPOSE:
+      return {c.filter[0], c.filter[1], c.filter[2], out, in};
+    default:
+      return {out, c.filter[1], c.filter[2], in};
   }
 }
 
@@ -72,11 +76,16 @@ struct Types {
 };
 Types types_of(Scheme scheme) {
   switch (scheme) {
-    case Scheme::kFloat: return {DType::kFloat32, DType::kFloat32, DType::kFloat32, {}, {}};
-    case Scheme::kInt8: return {DType::kInt8, DType::kInt8, DType::kInt32, quant({0.05f}, {-7}), quant({0.4f}, {11})};
-    case Scheme::kUInt8: return {DType::kUInt8, DType::kUInt8, DType::kInt32, quant({0.05f}, {120}), quant({0.4f}, {140})};
-    case Scheme::kInt16: return {DType::kInt16, DType::kInt8, DType::kInt64, quant({0.0005f}, {0}), quant({0.002f}, {0})};
-    case Scheme::kHybrid: return {DType::kFloat32, DType::kInt8, DType::kFloat32, {}, {}};
+    case Scheme::kFloat:
+      return {DType::kFloat32, DType::kFloat32, DType::kFloat32, {}, {}};
+    case Scheme::kInt8:
+      return {DType::kInt8, DType::kInt8, DType::kInt32, quant({0.05f}, {-7}), quant({0.4f}, {11})};
+    case Scheme::kUInt8:
+      return {DType::kUInt8, DType::kUInt8, DType::kInt32, quant({0.05f}, {120}), quant({0.4f}, {140})};
+    case Scheme::kInt16:
+      return {DType::kInt16, DType::kInt8, DType::kInt64, quant({0.0005f}, {0}), quant({0.002f}, {0})};
+    case Scheme::kHybrid:
+      return {DType::kFloat32, DType::kInt8, DType::kFloat32, {}, {}};
   }
   return {};
 }
@@ -85,16 +94,19 @@ QuantParams weights_quant(const Case& c, Scheme scheme, test::Random& random) {
   if (scheme == Scheme::kFloat) return {};
   if (scheme == Scheme::kUInt8) return quant({0.02f}, {117});
   if (!c.per_channel) return quant({0.02f}, {0});
-  return quant(random.reals(static_cast<size_t>(c.out_channels), 0.005f, 0.03f), {}, c.op == Op::DEPTHWISE_CONV_2D ? 3 : 0);
+  return quant(random.reals(static_cast<size_t>(c.out_channels), 0.005f, 0.03f), {},
+               c.op == Op::DEPTHWISE_CONV_2D ? 3 : 0);
 }
 
 template <class In, class Weight, class Bias, class Out>
 void compare(const Case& c, Scheme scheme, int threads) {
   test::Random random(static_cast<uint32_t>(element_count(c.in) * 31 + static_cast<size_t>(c.out_channels)));
   const auto values = [&]<class T>(size_t count, T) {
-    if constexpr (std::is_same_v<T, float>) return random.reals(count, -1, 1.5f);
-    else return random.integers<T>(count, std::max<int64_t>(std::numeric_limits<T>::min(), -40000),
-                                   std::min<int64_t>(std::numeric_limits<T>::max(), 40000));
+    if constexpr (std::is_same_v<T, float>)
+      return random.reals(count, -1, 1.5f);
+    else
+      return random.integers<T>(count, std::max<int64_t>(std::numeric_limits<T>::min(), -40000),
+                                std::min<int64_t>(std::numeric_limits<T>::max(), 40000));
   };
   const Types types = types_of(scheme);
   const std::vector<In> in = values(element_count(c.in), In{});
@@ -109,8 +121,10 @@ void compare(const Case& c, Scheme scheme, int threads) {
   } else {
     op.input(types.in, c.in, in, types.in_quant);
   }
-  if (c.live_weights) op.input(types.weights, filter_shape(c), weights, w_quant);
-  else op.constant(types.weights, filter_shape(c), weights, w_quant);
+  if (c.live_weights)
+    op.input(types.weights, filter_shape(c), weights, w_quant);
+  else
+    op.constant(types.weights, filter_shape(c), weights, w_quant);
   if (is_transposed(c.op)) op.input(types.in, c.in, in, types.in_quant);
   if (c.bias) op.constant(types.bias, {c.out_channels}, bias);
   op.output(types.in, types.out_quant);
@@ -126,7 +140,8 @@ void compare(const Case& c, Scheme scheme, int threads) {
   std::vector<Out> expected(element_count(op.shape()));
   const Bias* some_bias = c.bias ? bias.data() : nullptr;
   if constexpr (std::is_same_v<In, float> && !std::is_same_v<Weight, float>) {
-    ops::conv_ref_hybrid(args, conv->spec, !c.per_channel && c.op == Op::CONV_2D, in.data(), weights.data(), some_bias, expected.data());
+    ops::conv_ref_hybrid(args, conv->spec, !c.per_channel && c.op == Op::CONV_2D, in.data(), weights.data(), some_bias,
+                         expected.data());
   } else {
     ops::conv_ref(args, conv->spec, in.data(), weights.data(), some_bias, expected.data());
   }
@@ -142,8 +157,8 @@ void compare(const Case& c, Scheme scheme, int threads) {
 }
 
 void compare_all(const Case& c, int threads = 2) {
-  SCOPED_TRACE(fmt::format("{} {} filter {}x{}x{} stride {}x{} groups {} same {}", op_name(c.op), shape_text(c.in), c.filter[0],
-                           c.filter[1], c.filter[2], c.stride[1], c.stride[2], c.groups, c.same));
+  SCOPED_TRACE(fmt::format("{} {} filter {}x{}x{} stride {}x{} groups {} same {}", op_name(c.op), shape_text(c.in),
+                           c.filter[0], c.filter[1], c.filter[2], c.stride[1], c.stride[2], c.groups, c.same));
   compare<float, float, float, float>(c, Scheme::kFloat, threads);
   if (is_3d(c.op)) return;
   compare<int8_t, int8_t, int32_t, int8_t>(c, Scheme::kInt8, threads);
@@ -200,25 +215,31 @@ TEST(Conv, TransposesByHand) {
 }
 
 TEST(Conv, EqualsTheReference) {
-  compare_all({.in = {2, 5, 6, 7}, .out_channels = 9});                                                     // direct
-  compare_all({.in = {2, 5, 6, 7}, .out_channels = 9, .stride = {1, 2, 2}});                                // one tap, gathered
+  compare_all({.in = {2, 5, 6, 7}, .out_channels = 9});                       // direct
+  compare_all({.in = {2, 5, 6, 7}, .out_channels = 9, .stride = {1, 2, 2}});  // one tap, gathered
   compare_all({.in = {2, 7, 6, 5}, .out_channels = 33, .filter = {1, 3, 3}, .stride = {1, 2, 1}});
   compare_all({.in = {1, 7, 9, 5}, .out_channels = 17, .filter = {1, 3, 2}, .dilation = {1, 2, 3}});
-  compare_all({.in = {1, 7, 9, 5}, .out_channels = 6, .filter = {1, 3, 3}, .same = false});                 // merged columns
-  compare_all({.in = {2, 9, 10, 3}, .out_channels = 8, .filter = {1, 3, 5}, .stride = {1, 2, 2}});          // copied lines
-  compare_all({.in = {1, 1, 3, 2}, .out_channels = 3, .filter = {1, 1, 7}});                                // wider than the image
+  compare_all({.in = {1, 7, 9, 5}, .out_channels = 6, .filter = {1, 3, 3}, .same = false});         // merged columns
+  compare_all({.in = {2, 9, 10, 3}, .out_channels = 8, .filter = {1, 3, 5}, .stride = {1, 2, 2}});  // copied lines
+  compare_all({.in = {1, 1, 3, 2}, .out_channels = 3, .filter = {1, 1, 7}});  // wider than the image
   compare_all({.in = {2, 5, 4, 6}, .out_channels = 9, .filter = {1, 3, 3}, .groups = 3});
-  compare_all({.in = {2, 5, 4, 6}, .out_channels = 12, .filter = {1, 3, 3}, .groups = 6});                  // depthwise in disguise
+  compare_all({.in = {2, 5, 4, 6}, .out_channels = 12, .filter = {1, 3, 3}, .groups = 6});  // depthwise in disguise
   compare_all({.in = {1, 5, 4, 6}, .out_channels = 4, .filter = {1, 3, 3}, .per_channel = false, .bias = false});
   compare_all({.in = {2, 5, 4, 6}, .out_channels = 5, .filter = {1, 3, 3}, .live_weights = true});
 }
 
 TEST(Conv, DepthwiseEqualsTheReference) {
-  const auto depthwise = [](Shape in, int32_t multiplier, Spatial filter, Spatial stride = {1, 1, 1}, Spatial dilation = {1, 1, 1},
-                            bool live = false) {
+  const auto depthwise = [](Shape in, int32_t multiplier, Spatial filter, Spatial stride = {1, 1, 1},
+                            Spatial dilation = {1, 1, 1}, bool live = false) {
     const int32_t channels = in.back();
-    compare_all({.op = Op::DEPTHWISE_CONV_2D, .in = std::move(in), .out_channels = channels * multiplier, .filter = filter,
-                 .stride = stride, .dilation = dilation, .groups = channels, .live_weights = live});
+    compare_all({.op = Op::DEPTHWISE_CONV_2D,
+                 .in = std::move(in),
+                 .out_channels = channels * multiplier,
+                 .filter = filter,
+                 .stride = stride,
+                 .dilation = dilation,
+                 .groups = channels,
+                 .live_weights = live});
   };
   depthwise({2, 6, 7, 5}, 1, {1, 3, 3});
   depthwise({2, 6, 7, 40}, 1, {1, 3, 3}, {1, 2, 2});
@@ -229,12 +250,19 @@ TEST(Conv, DepthwiseEqualsTheReference) {
 }
 
 TEST(Conv, TransposedEqualsTheReference) {
-  const auto transposed = [](Shape in, int32_t channels, Spatial filter, Spatial stride, bool same, Spatial out, bool live = false) {
-    compare_all({.op = Op::TRANSPOSE_CONV, .in = std::move(in), .out_channels = channels, .filter = filter, .stride = stride,
-                 .same = same, .out = out, .live_weights = live});
+  const auto transposed = [](Shape in, int32_t channels, Spatial filter, Spatial stride, bool same, Spatial out,
+                             bool live = false) {
+    compare_all({.op = Op::TRANSPOSE_CONV,
+                 .in = std::move(in),
+                 .out_channels = channels,
+                 .filter = filter,
+                 .stride = stride,
+                 .same = same,
+                 .out = out,
+                 .live_weights = live});
   };
   transposed({2, 3, 4, 5}, 6, {1, 3, 3}, {1, 2, 2}, true, {1, 6, 8});
-  transposed({2, 3, 4, 5}, 6, {1, 3, 3}, {1, 2, 2}, true, {1, 5, 7});   // another size that the same input gives
+  transposed({2, 3, 4, 5}, 6, {1, 3, 3}, {1, 2, 2}, true, {1, 5, 7});  // another size that the same input gives
   transposed({1, 3, 4, 5}, 6, {1, 4, 5}, {1, 2, 3}, false, {1, 8, 14});
   transposed({1, 3, 4, 2}, 3, {1, 2, 2}, {1, 3, 4}, true, {1, 9, 16});  // gaps that only the bias fills
   transposed({1, 3, 4, 2}, 3, {1, 3, 3}, {1, 1, 1}, true, {1, 3, 4});
@@ -244,19 +272,37 @@ TEST(Conv, TransposedEqualsTheReference) {
 
 TEST(Conv, VolumesEqualTheReference) {
   compare_all({.op = Op::CONV_3D, .in = {2, 4, 5, 6, 3}, .out_channels = 7, .filter = {3, 2, 3}, .stride = {2, 1, 2}});
-  compare_all({.op = Op::CONV_3D, .in = {1, 6, 5, 6, 6}, .out_channels = 5, .filter = {2, 3, 3}, .dilation = {2, 1, 2}, .same = false});
+  compare_all({.op = Op::CONV_3D,
+               .in = {1, 6, 5, 6, 6},
+               .out_channels = 5,
+               .filter = {2, 3, 3},
+               .dilation = {2, 1, 2},
+               .same = false});
   compare_all({.op = Op::CONV_3D, .in = {1, 2, 3, 4, 5}, .out_channels = 5});
-  compare_all({.op = Op::CONV_3D_TRANSPOSE, .in = {2, 2, 3, 4, 3}, .out_channels = 5, .filter = {3, 2, 3}, .stride = {2, 2, 1},
+  compare_all({.op = Op::CONV_3D_TRANSPOSE,
+               .in = {2, 2, 3, 4, 3},
+               .out_channels = 5,
+               .filter = {3, 2, 3},
+               .stride = {2, 2, 1},
                .out = {4, 6, 4}});
-  compare_all({.op = Op::CONV_3D_TRANSPOSE, .in = {1, 2, 3, 3, 3}, .out_channels = 2, .filter = {2, 3, 3}, .stride = {1, 2, 2},
-               .dilation = {2, 1, 3}, .same = false, .out = {4, 7, 11}, .live_weights = true});
+  compare_all({.op = Op::CONV_3D_TRANSPOSE,
+               .in = {1, 2, 3, 3, 3},
+               .out_channels = 2,
+               .filter = {2, 3, 3},
+               .stride = {1, 2, 2},
+               .dilation = {2, 1, 3},
+               .same = false,
+               .out = {4, 7, 11},
+               .live_weights = true});
 }
 
 // Too many offsets to keep: they are made band by band.
 TEST(Conv, LargeImagesGoByBands) {
-  compare<int8_t, int8_t, int32_t, int8_t>({.in = {1, 300, 500, 5}, .out_channels = 1, .filter = {1, 3, 3}}, Scheme::kInt8, 2);
-  compare<float, float, float, float>({.op = Op::DEPTHWISE_CONV_2D, .in = {1, 300, 500, 2}, .out_channels = 2, .filter = {1, 3, 3},
-                                       .groups = 2}, Scheme::kFloat, 2);
+  compare<int8_t, int8_t, int32_t, int8_t>({.in = {1, 300, 500, 5}, .out_channels = 1, .filter = {1, 3, 3}},
+                                           Scheme::kInt8, 2);
+  compare<float, float, float, float>(
+      {.op = Op::DEPTHWISE_CONV_2D, .in = {1, 300, 500, 2}, .out_channels = 2, .filter = {1, 3, 3}, .groups = 2},
+      Scheme::kFloat, 2);
 }
 
 TEST(Conv, KeepsUnknownSizes) {
@@ -270,7 +316,10 @@ TEST(Conv, KeepsUnknownSizes) {
 TEST(Conv, TransposedShapeMayComeAtRunTime) {
   OneOp op(Op::TRANSPOSE_CONV);
   set_options(op, {.op = Op::TRANSPOSE_CONV, .stride = {1, 2, 2}});
-  op.input(DType::kInt32, {4}).input(DType::kFloat32, {3, 2, 2, 5}).input(DType::kFloat32, {1, 4, 4, 5}).output(DType::kFloat32);
+  op.input(DType::kInt32, {4})
+      .input(DType::kFloat32, {3, 2, 2, 5})
+      .input(DType::kFloat32, {1, 4, 4, 5})
+      .output(DType::kFloat32);
   ASSERT_TRUE(op.infer());
   EXPECT_TRUE(op.is_dynamic());
 }
@@ -303,7 +352,8 @@ TEST(Conv, RefusesWhatMakesNoSense) {
   EXPECT_TRUE(contains(refusal({.in = image}, {2, 1, 1, 6}, quant({0.1f, 0.1f, 0.1f})), "3 scales"));
   EXPECT_TRUE(contains(refusal({.in = image}, {2, 1, 1, 6}, quant({0.1f, 0.1f}, {}, 3)), "along dimension 3"));
   EXPECT_TRUE(contains(refusal({.in = image}, {2, 1, 1, 6}, quant({0.1f}, {5})), "zero point 0"));
-  EXPECT_TRUE(contains(refusal({.in = image}, {2, 1, 1, 6}, quant({std::numeric_limits<float>::infinity()})), "scale inf"));
+  EXPECT_TRUE(
+      contains(refusal({.in = image}, {2, 1, 1, 6}, quant({std::numeric_limits<float>::infinity()})), "scale inf"));
   EXPECT_TRUE(contains(refusal({.op = Op::DEPTHWISE_CONV_2D, .in = image}, {1, 1, 1, 7}), "does not fit"));
   EXPECT_TRUE(contains(refusal({.op = Op::DEPTHWISE_CONV_2D, .in = image}, {2, 1, 1, 6}), "must be 1"));
 }

@@ -1,8 +1,8 @@
 // prepare() of TRANSPOSE_CONV and CONV_3D_TRANSPOSE: as many ordinary convolutions as the strides have phases.
 //
 // The output positions o with o % stride == p (in every dimension) meet the same taps k, those with
-// (p + pad - k * dilation) % stride == 0, at input positions that grow by one from each such o to the next: a convolution of
-// stride 1 over the input, whose taps come in falling order of k.
+// (p + pad - k * dilation) % stride == 0, at input positions that grow by one from each such o to the next: a
+// convolution of stride 1 over the input, whose taps come in falling order of k.
 #include <algorithm>
 #include <array>
 
@@ -16,7 +16,7 @@ namespace {
 // Along one dimension: the output positions first, first + stride, ... and their taps.
 struct PhaseOfDim {
   int32_t first = 0, count = 0;
-  std::vector<int32_t> taps;  // falling
+  std::vector<int32_t> taps;    // falling
   int32_t start = 0, step = 1;  // input position of taps[0] at `first`; of each next tap further on
 };
 
@@ -28,7 +28,8 @@ std::vector<PhaseOfDim> phases_of_dim(const ConvGeometry& g, size_t dim) {
     const int64_t first = ((k * dilation - g.pad[dim]) % stride + stride) % stride;
     if (first >= g.out[dim]) continue;
     const auto at = static_cast<int32_t>((first + g.pad[dim] - k * dilation) / stride);
-    const auto found = std::find_if(phases.begin(), phases.end(), [&](const PhaseOfDim& p) { return p.first == first; });
+    const auto found =
+        std::find_if(phases.begin(), phases.end(), [&](const PhaseOfDim& p) { return p.first == first; });
     if (found == phases.end()) {
       const auto count = static_cast<int32_t>((g.out[dim] - first + stride - 1) / stride);
       phases.push_back({static_cast<int32_t>(first), count, {static_cast<int32_t>(k)}, at, 1});
@@ -42,8 +43,8 @@ std::vector<PhaseOfDim> phases_of_dim(const ConvGeometry& g, size_t dim) {
 
 struct Phase {
   Spatial first{};
-  ConvGeometry gather;        // the ordinary convolution
-  std::vector<size_t> taps;   // of the filter, in the order that `gather` meets them
+  ConvGeometry gather;       // the ordinary convolution
+  std::vector<size_t> taps;  // of the filter, in the order that `gather` meets them
   OffsetTable table;
 };
 
@@ -61,7 +62,8 @@ Phase make_phase(const ConvGeometry& g, const std::array<const PhaseOfDim*, 3>& 
   }
   for (int32_t z : dims[0]->taps) {
     for (int32_t y : dims[1]->taps) {
-      for (int32_t x : dims[2]->taps) phase.taps.push_back(static_cast<size_t>((z * g.filter[1] + y) * g.filter[2] + x));
+      for (int32_t x : dims[2]->taps)
+        phase.taps.push_back(static_cast<size_t>((z * g.filter[1] + y) * g.filter[2] + x));
     }
   }
   phase.table = OffsetTable(phase.gather);
@@ -88,8 +90,13 @@ class TransposeConvKernel final : public Kernel {
   using Out = std::conditional_t<kHybrid, float, typename ProductTypes<GemmType>::Out>;
   using Weight = typename GemmType::Weight;
 
-  TransposeConvKernel(const ConvGeometry& geometry, const FilterStrides& strides, ProductSpec spec, const WeightData& weights)
-      : geometry_(geometry), strides_(strides), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()), phases_(make_phases(geometry)) {
+  TransposeConvKernel(const ConvGeometry& geometry, const FilterStrides& strides, ProductSpec spec,
+                      const WeightData& weights)
+      : geometry_(geometry),
+        strides_(strides),
+        spec_(std::move(spec)),
+        gemm_(select_gemm<GemmType>()),
+        phases_(make_phases(geometry)) {
     fill_args(spec_, args_);
     args_.n = static_cast<size_t>(geometry_.out_channels);
     args_.a.tap_k = static_cast<size_t>(geometry_.in_channels);
@@ -126,7 +133,9 @@ class TransposeConvKernel final : public Kernel {
   }
 
   size_t workspace() const noexcept { return layout_.size(); }
-  std::string choice() const { return fmt::format("{}{} gathered, {} phases", kHybrid ? "hybrid " : "", gemm_.name, phases_.size()); }
+  std::string choice() const {
+    return fmt::format("{}{} gathered, {} phases", kHybrid ? "hybrid " : "", gemm_.name, phases_.size());
+  }
 
   void run(const RunArgs& run) const noexcept override {
     auto args = args_;
@@ -166,7 +175,9 @@ class TransposeConvKernel final : public Kernel {
     }
   }
 
-  static size_t padded(size_t size) noexcept { return (size + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment; }
+  static size_t padded(size_t size) noexcept {
+    return (size + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment;
+  }
 
   void pack(const Weight* weights, Weight* gathered, std::byte* to) const noexcept {
     const size_t depth = args_.a.tap_k;
@@ -179,8 +190,14 @@ class TransposeConvKernel final : public Kernel {
           for (size_t c = 0; c < depth; ++c) *at++ = from[c * strides_.in];
         }
       }
-      gemm_.pack({.data = gathered, .n = args_.n, .taps = taps.size(), .tap_k = depth, .n_stride = taps.size() * depth,
-                  .k_stride = 1, .flip = spec_.flip}, to + packed_at_[i]);
+      gemm_.pack({.data = gathered,
+                  .n = args_.n,
+                  .taps = taps.size(),
+                  .tap_k = depth,
+                  .n_stride = taps.size() * depth,
+                  .k_stride = 1,
+                  .flip = spec_.flip},
+                 to + packed_at_[i]);
     }
   }
 
@@ -189,8 +206,9 @@ class TransposeConvKernel final : public Kernel {
     const Weight zero = static_cast<Weight>(spec_.weight_zero_point ^ (spec_.flip != 0 ? -128 : 0));
     const std::vector<Weight> zeros(args_.n, zero);
     empty_packed_ = AlignedBytes(gemm_.packed_size(args_.n, 1, 1));
-    gemm_.pack({.data = zeros.data(), .n = args_.n, .taps = 1, .tap_k = 1, .n_stride = 1, .k_stride = 1, .flip = spec_.flip},
-               empty_packed_.data());
+    gemm_.pack(
+        {.data = zeros.data(), .n = args_.n, .taps = 1, .tap_k = 1, .n_stride = 1, .k_stride = 1, .flip = spec_.flip},
+        empty_packed_.data());
   }
 
   void fill_with_bias(const RunArgs& run, Args args) const noexcept {
@@ -204,9 +222,10 @@ class TransposeConvKernel final : public Kernel {
     args.out_stride = args.n;
     run_gemm(nullptr, gemm_, args);
     constexpr size_t kGrain = 1024;
-    parallel_for(run.pool, static_cast<size_t>(geometry_.batch) * geometry_.out_positions(), kGrain, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) std::copy_n(pixel, args.n, out<Out>(run) + i * args.n);
-    });
+    parallel_for(run.pool, static_cast<size_t>(geometry_.batch) * geometry_.out_positions(), kGrain,
+                 [&](size_t begin, size_t end) {
+                   for (size_t i = begin; i < end; ++i) std::copy_n(pixel, args.n, out<Out>(run) + i * args.n);
+                 });
   }
 
   void run_phase(const RunArgs& run, Args args, const Phase& phase, Out* image) const noexcept {
@@ -221,10 +240,13 @@ class TransposeConvKernel final : public Kernel {
       parallel_for(run.pool, end - begin, 1, [&](size_t first, size_t last) {
         Args line = args;
         for (size_t i = first; i < last; ++i) {
-          const size_t z = static_cast<size_t>(phase.first[0]) + (begin + i) / height * static_cast<size_t>(geometry_.stride[0]);
-          const size_t y = static_cast<size_t>(phase.first[1]) + (begin + i) % height * static_cast<size_t>(geometry_.stride[1]);
-          const size_t position = (z * static_cast<size_t>(geometry_.out[1]) + y) * static_cast<size_t>(geometry_.out[2]) +
-                                  static_cast<size_t>(phase.first[2]);
+          const size_t z =
+              static_cast<size_t>(phase.first[0]) + (begin + i) / height * static_cast<size_t>(geometry_.stride[0]);
+          const size_t y =
+              static_cast<size_t>(phase.first[1]) + (begin + i) % height * static_cast<size_t>(geometry_.stride[1]);
+          const size_t position =
+              (z * static_cast<size_t>(geometry_.out[1]) + y) * static_cast<size_t>(geometry_.out[2]) +
+              static_cast<size_t>(phase.first[2]);
           line.a.offsets = offsets + i * width * taps;
           line.out = image + position * args.n;
           gemm_.run(line, {0, width, 0, args.n});
@@ -266,13 +288,18 @@ Result<Prepared> prepare_transpose_conv(const OpContext& context) {
   FB_ASSIGN(const ConvGeometry geometry, conv_geometry(context, &context.outputs[0].shape));
   FB_ASSIGN(ConvCase conv, conv_case(context, geometry, 0));
   FB_ASSIGN(const WeightData data, weight_data(context, context.inputs[1]));
-  if (context.node->op == Op::CONV_3D_TRANSPOSE && conv.spec.scheme != Scheme::kFloat) return unsupported_types(context);
+  if (context.node->op == Op::CONV_3D_TRANSPOSE && conv.spec.scheme != Scheme::kFloat)
+    return unsupported_types(context);
   switch (conv.spec.scheme) {
-    case Scheme::kFloat: return make_transpose<GemmF32Kernel>(context, conv, data);
+    case Scheme::kFloat:
+      return make_transpose<GemmF32Kernel>(context, conv, data);
     case Scheme::kInt8:
-    case Scheme::kUInt8: return make_transpose<GemmS8Kernel>(context, conv, data);
-    case Scheme::kInt16: return make_transpose<GemmS16S8Kernel>(context, conv, data);
-    case Scheme::kHybrid: return make_transpose<GemmS8Kernel, true>(context, conv, data);
+    case Scheme::kUInt8:
+      return make_transpose<GemmS8Kernel>(context, conv, data);
+    case Scheme::kInt16:
+      return make_transpose<GemmS16S8Kernel>(context, conv, data);
+    case Scheme::kHybrid:
+      return make_transpose<GemmS8Kernel, true>(context, conv, data);
   }
   return unsupported_types(context);
 }

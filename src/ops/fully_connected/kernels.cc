@@ -45,7 +45,8 @@ class DenseKernel final : public Kernel {
 
   size_t workspace() const noexcept { return layout_.size(); }
   std::string choice() const {
-    return fmt::format("{}{}{}", kHybrid ? "hybrid " : "", gemm_.name, packed_.data() == nullptr ? ", packed in every run" : "");
+    return fmt::format("{}{}{}", kHybrid ? "hybrid " : "", gemm_.name,
+                       packed_.data() == nullptr ? ", packed in every run" : "");
   }
 
   void run(const RunArgs& run) const noexcept override {
@@ -73,8 +74,14 @@ class DenseKernel final : public Kernel {
 
  private:
   void pack(const Weight* weights, std::byte* to) const noexcept {
-    gemm_.pack({.data = weights, .n = shape_.units, .taps = 1, .tap_k = shape_.depth, .n_stride = shape_.depth, .k_stride = 1,
-                .flip = spec_.flip}, to);
+    gemm_.pack({.data = weights,
+                .n = shape_.units,
+                .taps = 1,
+                .tap_k = shape_.depth,
+                .n_stride = shape_.depth,
+                .k_stride = 1,
+                .flip = spec_.flip},
+               to);
   }
 
   DenseShape shape_;
@@ -105,7 +112,8 @@ Result<Prepared> prepare_fully_connected(const OpContext& context) {
   const auto* given = context.node->options->AsFullyConnectedOptions();
   const tflite::FullyConnectedOptionsT options = given != nullptr ? *given : tflite::FullyConnectedOptionsT();
   if (options.weights_format != tflite::FullyConnectedOptionsWeightsFormat::DEFAULT) {
-    return context.fail(ErrorCode::kUnsupported, "shuffled weights are not supported: convert the model again without them");
+    return context.fail(ErrorCode::kUnsupported,
+                        "shuffled weights are not supported: convert the model again without them");
   }
   DenseShape shape{.depth = static_cast<size_t>(weights.dim(-1))};
   shape.units = weights.count() / shape.depth;
@@ -115,10 +123,13 @@ Result<Prepared> prepare_fully_connected(const OpContext& context) {
                                                      options.fused_activation_function, true}));
   FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {
-    case Scheme::kFloat: return make_dense<GemmF32Kernel>(shape, std::move(spec), data);
+    case Scheme::kFloat:
+      return make_dense<GemmF32Kernel>(shape, std::move(spec), data);
     case Scheme::kInt8:
-    case Scheme::kUInt8: return make_dense<GemmS8Kernel>(shape, std::move(spec), data);
-    case Scheme::kInt16: return make_dense<GemmS16S8Kernel>(shape, std::move(spec), data);
+    case Scheme::kUInt8:
+      return make_dense<GemmS8Kernel>(shape, std::move(spec), data);
+    case Scheme::kInt16:
+      return make_dense<GemmS16S8Kernel>(shape, std::move(spec), data);
     case Scheme::kHybrid:
       return make_dense<GemmS8Kernel, true>(shape, std::move(spec), data, !options.asymmetric_quantize_inputs);
   }

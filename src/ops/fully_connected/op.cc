@@ -53,13 +53,15 @@ int32_t version_of_types(const OpContext& context) {
     case DType::kInt16:
       if (narrow) return 13;
       return context.has_input(2) && context.inputs[2].dtype == DType::kInt32 ? 11 : 7;
-    case DType::kInt8: return narrow ? 10 : 4;
+    case DType::kInt8:
+      return narrow ? 10 : 4;
     case DType::kFloat32:
       if (weights != DType::kInt8 && !narrow) return 1;
       if (context.inputs[1].quant->per_axis()) return 12;
       if (narrow) return 10;
       return options_of(context).asymmetric_quantize_inputs ? 9 : 3;
-    default: return 1;
+    default:
+      return 1;
   }
 }
 
@@ -67,7 +69,8 @@ int32_t fully_connected_version(const OpContext& context) {
   int32_t version = version_of_types(context);
   if (!context.has_input(2)) version = std::max(version, 6);
   if (options_of(context).keep_num_dims) version = std::max(version, 5);
-  if (context.inputs[1].value != nullptr && context.inputs[1].value->sparsity != nullptr) version = std::max(version, 8);
+  if (context.inputs[1].value != nullptr && context.inputs[1].value->sparsity != nullptr)
+    version = std::max(version, 8);
   return version;
 }
 
@@ -80,14 +83,22 @@ std::string decline_live_weights(const OpContext& context, DType activation) {
 
 QuantRule fully_connected_rule() {
   constexpr OperandRule kFree = {.kind = OperandQuant::kFree};
-  return {.int8 = true, .int16 = true,
-          .inputs = {kFree, {.kind = OperandQuant::kWeights, .axis = 0}, {.kind = OperandQuant::kBias}}, .outputs = {kFree},
-          .hybrid_weights = {1}, .hybrid_per_axis = true, .decline = decline_live_weights};
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {kFree, {.kind = OperandQuant::kWeights, .axis = 0}, {.kind = OperandQuant::kBias}},
+          .outputs = {kFree},
+          .hybrid_weights = {1},
+          .hybrid_per_axis = true,
+          .decline = decline_live_weights};
 }
 
 const OpDef kOps[] = {
-    {.op = Op::FULLY_CONNECTED, .inputs = {2, 3}, .infer = infer_fully_connected, .prepare = prepare_fully_connected,
-     .version = fully_connected_version, .quant = fully_connected_rule()},
+    {.op = Op::FULLY_CONNECTED,
+     .inputs = {2, 3},
+     .infer = infer_fully_connected,
+     .prepare = prepare_fully_connected,
+     .version = fully_connected_version,
+     .quant = fully_connected_rule()},
 };
 
 }  // namespace

@@ -1,10 +1,10 @@
 // FULLY_CONNECTED: out[m, n] = sum over k of in[m, k] * weights[n, k], plus bias, clamped by the fused activation.
 //
-// The input's elements are taken as rows of the weights' depth k; with keep_num_dims the output keeps the input's leading
-// dimensions, else it is [rows, n]. Weights and bias may be the results of other operators: then they are packed in every run.
-// Types: float32; int8 with int8, int4 or int2 weights, one scale or one a row of weights; int16 with int8 or int4 weights and
-// int64 or int32 bias; legacy uint8; hybrid (float32 with int8, int4 or int2 weights): each row of the input is quantized by its
-// own range, asymmetrically if the option says so.
+// The input's elements are taken as rows of the weights' depth k; with keep_num_dims the output keeps the input's
+// leading dimensions, else it is [rows, n]. Weights and bias may be the results of other operators: then they are
+// packed in every run. Types: float32; int8 with int8, int4 or int2 weights, one scale or one a row of weights; int16
+// with int8 or int4 weights and int64 or int32 bias; legacy uint8; hybrid (float32 with int8, int4 or int2 weights):
+// each row of the input is quantized by its own range, asymmetrically if the option says so.
 //
 // int8 and uint8 outputs may differ from LiteRT's reference kernels by one unit, for the reason given in ops/conv/op.h.
 #pragma once

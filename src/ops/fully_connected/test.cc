@@ -98,7 +98,10 @@ TEST(FullyConnected, Shapes) {
     tflite::FullyConnectedOptionsT options;
     options.keep_num_dims = keep;
     OneOp op(Op::FULLY_CONNECTED);
-    op.options(options).input(DType::kFloat32, std::move(in)).input(DType::kFloat32, std::move(weights)).output(DType::kFloat32);
+    op.options(options)
+        .input(DType::kFloat32, std::move(in))
+        .input(DType::kFloat32, std::move(weights))
+        .output(DType::kFloat32);
     return op.infer() ? op.shape() : Shape{-9};
   };
   EXPECT_EQ(shape({2, 3, 4}, {5, 12}, false), (Shape{2, 5}));
@@ -114,7 +117,9 @@ TEST(FullyConnected, Shapes) {
 
 TEST(FullyConnected, NothingToDo) {
   OneOp op(Op::FULLY_CONNECTED);
-  op.options(tflite::FullyConnectedOptionsT()).input(DType::kFloat32, {0, 4}).input<float>(DType::kFloat32, {1, 4}, {1, 2, 3, 4});
+  op.options(tflite::FullyConnectedOptionsT())
+      .input(DType::kFloat32, {0, 4})
+      .input<float>(DType::kFloat32, {1, 4}, {1, 2, 3, 4});
   op.output(DType::kFloat32);
   EXPECT_TRUE(op.run());
 }

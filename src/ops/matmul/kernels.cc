@@ -48,7 +48,8 @@ class MatmulKernel final : public Kernel {
 
   size_t workspace() const noexcept { return layout_.size(); }
   std::string choice() const {
-    return fmt::format("{}{}{}", kHybrid ? "hybrid " : "", gemm_.name, packed_.data() == nullptr ? ", packed in every run" : "");
+    return fmt::format("{}{}{}", kHybrid ? "hybrid " : "", gemm_.name,
+                       packed_.data() == nullptr ? ", packed in every run" : "");
   }
 
   void run(const RunArgs& run) const noexcept override {
@@ -78,8 +79,14 @@ class MatmulKernel final : public Kernel {
 
   void pack(const Weight* right, size_t slice, std::byte* to) const noexcept {
     const size_t n = shape_.columns, k = shape_.depth;
-    gemm_.pack({.data = right + slice * n * k, .n = n, .taps = 1, .tap_k = k, .n_stride = shape_.adj_y ? k : 1,
-                .k_stride = shape_.adj_y ? 1 : n, .flip = spec_.flip}, to + slice * packed_stride_);
+    gemm_.pack({.data = right + slice * n * k,
+                .n = n,
+                .taps = 1,
+                .tap_k = k,
+                .n_stride = shape_.adj_y ? k : 1,
+                .k_stride = shape_.adj_y ? 1 : n,
+                .flip = spec_.flip},
+               to + slice * packed_stride_);
   }
 
   // The left operand as rows: swapped and quantized where that is needed.
@@ -94,7 +101,8 @@ class MatmulKernel final : public Kernel {
       auto* quantized = reinterpret_cast<int8_t*>(run.workspace + quantized_);
       auto* scales = reinterpret_cast<float*>(run.workspace + scales_);
       auto* zero_points = reinterpret_cast<int32_t*>(run.workspace + zero_points_);
-      quantize_rows(run.pool, rows, shape_.left_slices * shape_.rows, shape_.depth, symmetric_, quantized, scales, zero_points);
+      quantize_rows(run.pool, rows, shape_.left_slices * shape_.rows, shape_.depth, symmetric_, quantized, scales,
+                    zero_points);
       args.row_scale = scales;
       if (!symmetric_) args.row_zero_point = zero_points;
       return quantized;
@@ -103,7 +111,8 @@ class MatmulKernel final : public Kernel {
     }
   }
 
-  void multiply(const ThreadPool* pool, Args args, size_t slice, const Row* left, const std::byte* packed, Out* to) const noexcept {
+  void multiply(const ThreadPool* pool, Args args, size_t slice, const Row* left, const std::byte* packed,
+                Out* to) const noexcept {
     const size_t first_row = shape_.left_of[slice] * shape_.rows;
     args.a.data = left + first_row * shape_.depth;
     args.packed = packed + shape_.right_of[slice] * packed_stride_;
@@ -129,8 +138,8 @@ class MatmulKernel final : public Kernel {
 
 template <class GemmType, class Out, bool kHybrid = false>
 Prepared make_matmul(MatmulShape shape, ProductSpec spec, const WeightData& right, bool symmetric = true) {
-  auto kernel = std::make_unique<MatmulKernel<GemmType, Out, kHybrid>>(
-      std::move(shape), std::move(spec), right, symmetric);
+  auto kernel =
+      std::make_unique<MatmulKernel<GemmType, Out, kHybrid>>(std::move(shape), std::move(spec), right, symmetric);
   Prepared prepared;
   prepared.workspace = kernel->workspace();
   prepared.choice = kernel->choice();
@@ -144,9 +153,11 @@ Result<Prepared> prepare_int16(const OpContext& context, MatmulShape shape) {
   for (const TensorInfo* tensor : {&x, &y, static_cast<const TensorInfo*>(&output)}) {
     FB_TRY(require_per_tensor(context, *tensor, "each operand"));
   }
-  const double real = static_cast<double>(x.scale()) * static_cast<double>(y.scale()) / static_cast<double>(output.scale());
+  const double real =
+      static_cast<double>(x.scale()) * static_cast<double>(y.scale()) / static_cast<double>(output.scale());
   if (x.zero_point() != 0 || y.zero_point() != 0 || !(real < 128)) {
-    return context.fail(ErrorCode::kUnsupported, "int16 operands must have the zero point 0 and a scale near the output's");
+    return context.fail(ErrorCode::kUnsupported,
+                        "int16 operands must have the zero point 0 and a scale near the output's");
   }
   const size_t k = shape.depth;
   WorkspaceLayout layout;
@@ -157,7 +168,8 @@ Result<Prepared> prepare_int16(const OpContext& context, MatmulShape shape) {
       [shape = std::move(shape), product, left, right](const RunArgs& args) noexcept {
         auto* x_rows = reinterpret_cast<int16_t*>(args.workspace + left);
         auto* y_rows = reinterpret_cast<int16_t*>(args.workspace + right);
-        run_int16_matmul(args.pool, shape, product, in<int16_t>(args, 0), in<int16_t>(args, 1), x_rows, y_rows, out<int16_t>(args));
+        run_int16_matmul(args.pool, shape, product, in<int16_t>(args, 0), in<int16_t>(args, 1), x_rows, y_rows,
+                         out<int16_t>(args));
       },
       "matmul int16", layout.size());
 }
@@ -177,13 +189,16 @@ Result<Prepared> prepare_batch_matmul(const OpContext& context) {
                                                      tflite::ActivationFunctionType::NONE, true}));
   const auto* options = context.node->options->AsBatchMatMulOptions();
   switch (spec.scheme) {
-    case Scheme::kFloat: return make_matmul<GemmF32Kernel, float>(std::move(shape), std::move(spec), data);
+    case Scheme::kFloat:
+      return make_matmul<GemmF32Kernel, float>(std::move(shape), std::move(spec), data);
     case Scheme::kInt8:
-    case Scheme::kUInt8: return make_matmul<GemmS8Kernel, int8_t>(std::move(shape), std::move(spec), data);
+    case Scheme::kUInt8:
+      return make_matmul<GemmS8Kernel, int8_t>(std::move(shape), std::move(spec), data);
     case Scheme::kHybrid:
       return make_matmul<GemmS8Kernel, float, true>(std::move(shape), std::move(spec), data,
                                                     options == nullptr || !options->asymmetric_quantize_inputs);
-    case Scheme::kInt16: break;
+    case Scheme::kInt16:
+      break;
   }
   return unsupported_types(context);
 }

@@ -18,11 +18,15 @@ Status infer_batch_matmul(OpContext& context) {
 int32_t batch_matmul_version(const OpContext& context) {
   const auto* options = context.node->options->AsBatchMatMulOptions();
   switch (context.inputs[0].dtype) {
-    case DType::kInt8: return 2;
-    case DType::kInt16: return 3;
+    case DType::kInt8:
+      return 2;
+    case DType::kInt16:
+      return 3;
     case DType::kFloat32:
-      return options != nullptr && options->asymmetric_quantize_inputs && context.inputs[1].dtype == DType::kInt8 ? 4 : 1;
-    default: return 1;
+      return options != nullptr && options->asymmetric_quantize_inputs && context.inputs[1].dtype == DType::kInt8 ? 4
+                                                                                                                  : 1;
+    default:
+      return 1;
   }
 }
 
@@ -35,13 +39,21 @@ std::string decline_constant_int16(const OpContext& context, DType activation) {
 
 QuantRule batch_matmul_rule() {
   constexpr OperandRule kFree = {.kind = OperandQuant::kFree};
-  return {.int8 = true, .int16 = true, .inputs = {kFree, {.kind = OperandQuant::kWeights}}, .outputs = {kFree},
-          .hybrid_weights = {1}, .decline = decline_constant_int16};
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {kFree, {.kind = OperandQuant::kWeights}},
+          .outputs = {kFree},
+          .hybrid_weights = {1},
+          .decline = decline_constant_int16};
 }
 
 const OpDef kOps[] = {
-    {.op = Op::BATCH_MATMUL, .inputs = {2, 2}, .infer = infer_batch_matmul, .prepare = prepare_batch_matmul,
-     .version = batch_matmul_version, .quant = batch_matmul_rule()},
+    {.op = Op::BATCH_MATMUL,
+     .inputs = {2, 2},
+     .infer = infer_batch_matmul,
+     .prepare = prepare_batch_matmul,
+     .version = batch_matmul_version,
+     .quant = batch_matmul_rule()},
 };
 
 // The slice of an operand with the batch dimensions `from` that belongs to slice `index` of the batch dimensions `to`.
@@ -63,8 +75,8 @@ size_t source_slice(size_t index, const Shape& to, const Shape& from) {
 Result<MatmulShape> matmul_shape(const OpContext& context, Shape* output) {
   const TensorInfo &x = context.inputs[0], &y = context.inputs[1];
   const auto misfit = [&] {
-    return context.fail(ErrorCode::kInvalidModel, "{} and {} cannot be multiplied as batches of matrices", shape_text(x.shape),
-                        shape_text(y.shape));
+    return context.fail(ErrorCode::kInvalidModel, "{} and {} cannot be multiplied as batches of matrices",
+                        shape_text(x.shape), shape_text(y.shape));
   };
   if (x.rank() < 2 || y.rank() < 2) return misfit();
   const auto* options = context.node->options->AsBatchMatMulOptions();

@@ -9,8 +9,8 @@
 
 namespace fewbits::ops {
 
-// x is left_slices matrices of rows x depth (depth x rows if adj_x), y right_slices of depth x columns (columns x depth if
-// adj_y). Output matrix i is left_of[i] times right_of[i].
+// x is left_slices matrices of rows x depth (depth x rows if adj_x), y right_slices of depth x columns (columns x depth
+// if adj_y). Output matrix i is left_of[i] times right_of[i].
 struct MatmulShape {
   size_t rows = 0, depth = 0, columns = 0;
   bool adj_x = false, adj_y = false;

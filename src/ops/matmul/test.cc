@@ -17,15 +17,16 @@ tflite::BatchMatMulOptionsT adjoints(bool x, bool y) {
 }
 
 // The product in double, straight from the definition. Batches: x [2, 1, ...], y [3, ...].
-std::vector<double> expected_product(const std::vector<double>& x, const std::vector<double>& y, size_t m, size_t k, size_t n,
-                                     bool adj_x, bool adj_y) {
+std::vector<double> expected_product(const std::vector<double>& x, const std::vector<double>& y, size_t m, size_t k,
+                                     size_t n, bool adj_x, bool adj_y) {
   std::vector<double> out;
   for (size_t b = 0; b < 6; ++b) {
     const double *left = &x[b / 3 * m * k], *right = &y[b % 3 * k * n];
     for (size_t i = 0; i < m; ++i) {
       for (size_t j = 0; j < n; ++j) {
         double sum = 0;
-        for (size_t c = 0; c < k; ++c) sum += left[adj_x ? c * m + i : i * k + c] * right[adj_y ? j * k + c : c * n + j];
+        for (size_t c = 0; c < k; ++c)
+          sum += left[adj_x ? c * m + i : i * k + c] * right[adj_y ? j * k + c : c * n + j];
         out.push_back(sum);
       }
     }
@@ -42,8 +43,10 @@ TEST(Matmul, BroadcastsBatchesAndSwapsOperands) {
     OneOp op(Op::BATCH_MATMUL);
     op.options(adjoints(adj_x, adj_y)).input(DType::kFloat32, adj_x ? Shape{2, 1, kK, kM} : Shape{2, 1, kM, kK}, x);
     const Shape right = adj_y ? Shape{3, kN, kK} : Shape{3, kK, kN};
-    if (constant) op.constant(DType::kFloat32, right, y);
-    else op.input(DType::kFloat32, right, y);
+    if (constant)
+      op.constant(DType::kFloat32, right, y);
+    else
+      op.input(DType::kFloat32, right, y);
     op.output(DType::kFloat32);
     ASSERT_TRUE(op.run(form % 3 + 1));
     EXPECT_EQ(op.shape(), (Shape{2, 3, kM, kN}));
@@ -69,11 +72,12 @@ TEST(Matmul, SixteenBits) {
     OneOp op(Op::BATCH_MATMUL);
     // [[1, 2], [3, 4]] * [[10, 20], [30, 32]] * 1000 = [[70, 84], [150, 188]] * 1000, times 1/8.
     op.options(adjoints(adj_x, adj_y))
-        .input<int16_t>(DType::kInt16, {2, 2}, adj_x ? std::vector<int16_t>{1, 3, 2, 4} : std::vector<int16_t>{1, 2, 3, 4},
-                        quant({1.0f}, {0}))
         .input<int16_t>(DType::kInt16, {2, 2},
-                        adj_y ? std::vector<int16_t>{10000, 30000, 20000, 32000} : std::vector<int16_t>{10000, 20000, 30000, 32000},
-                        quant({1.0f}, {0}))
+                        adj_x ? std::vector<int16_t>{1, 3, 2, 4} : std::vector<int16_t>{1, 2, 3, 4}, quant({1.0f}, {0}))
+        .input<int16_t>(
+            DType::kInt16, {2, 2},
+            adj_y ? std::vector<int16_t>{10000, 30000, 20000, 32000} : std::vector<int16_t>{10000, 20000, 30000, 32000},
+            quant({1.0f}, {0}))
         .output(DType::kInt16, quant({8.0f}, {0}));
     ASSERT_TRUE(op.run());
     EXPECT_EQ(op.result<int16_t>(), (std::vector<int16_t>{8750, 10500, 18750, 23500})) << form;
@@ -95,7 +99,10 @@ TEST(Matmul, HybridColumnsHaveTheirScales) {
 TEST(Matmul, ShapesMustFit) {
   const auto refused = [](Shape x, Shape y) {
     OneOp op(Op::BATCH_MATMUL);
-    op.options(adjoints(false, false)).input(DType::kFloat32, std::move(x)).input(DType::kFloat32, std::move(y)).output(DType::kFloat32);
+    op.options(adjoints(false, false))
+        .input(DType::kFloat32, std::move(x))
+        .input(DType::kFloat32, std::move(y))
+        .output(DType::kFloat32);
     return !op.infer();
   };
   EXPECT_FALSE(refused({2, 3, 4}, {4, 5}));
@@ -106,7 +113,10 @@ TEST(Matmul, ShapesMustFit) {
 
 TEST(Matmul, UnknownSizesWait) {
   OneOp op(Op::BATCH_MATMUL);
-  op.options(adjoints(false, false)).input(DType::kFloat32, {-1, 4}).input(DType::kFloat32, {4, 5}).output(DType::kFloat32);
+  op.options(adjoints(false, false))
+      .input(DType::kFloat32, {-1, 4})
+      .input(DType::kFloat32, {4, 5})
+      .output(DType::kFloat32);
   ASSERT_TRUE(op.infer());
   EXPECT_TRUE(op.is_dynamic());
 }
@@ -121,7 +131,9 @@ TEST(Matmul, NothingToDo) {
 
 TEST(Matmul, SixteenBitsTakeNoConstants) {
   OneOp op(Op::BATCH_MATMUL);
-  op.options(adjoints(false, false)).input(DType::kFloat32, {3, 4}).constant(DType::kFloat32, {4, 1}, std::vector<float>{1, 2, 3, 4});
+  op.options(adjoints(false, false))
+      .input(DType::kFloat32, {3, 4})
+      .constant(DType::kFloat32, {4, 1}, std::vector<float>{1, 2, 3, 4});
   op.output(DType::kFloat32);
   ASSERT_TRUE(op.infer());
   EXPECT_NE(op.def()->quant.decline(op.context(), DType::kInt16), "");

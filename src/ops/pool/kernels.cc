@@ -44,8 +44,9 @@ Status check_integers(const OpContext& context, const PoolArgs& pool) {
   FB_TRY(require_per_tensor(context, input, "the input"));
   FB_TRY(require_per_tensor(context, output, "the output"));
   if (std::abs(input.scale() - output.scale()) > 1e-6f || input.zero_point() != output.zero_point()) {
-    return context.fail(ErrorCode::kInvalidModel, "input ({}, {}) and output ({}, {}) must have the same scale and zero point",
-                        input.scale(), input.zero_point(), output.scale(), output.zero_point());
+    return context.fail(ErrorCode::kInvalidModel,
+                        "input ({}, {}) and output ({}, {}) must have the same scale and zero point", input.scale(),
+                        input.zero_point(), output.scale(), output.zero_point());
   }
   const int64_t window = static_cast<int64_t>(std::min(pool.filter_h, pool.in_h)) * std::min(pool.filter_w, pool.in_w);
   const int64_t most = input.dtype == DType::kInt16 ? INT64_C(1) << 15 : INT64_C(1) << 22;
@@ -68,9 +69,18 @@ Result<Prepared> prepare_pool(const OpContext& context) {
   PoolArgs pool{.kind = context.node->op == Op::MAX_POOL_2D  ? PoolKind::kMax
                         : context.node->op == Op::L2_POOL_2D ? PoolKind::kL2
                                                              : PoolKind::kAverage,
-                .batch = input.dim(0), .in_h = input.dim(1), .in_w = input.dim(2), .channels = input.dim(3),
-                .out_h = y->out, .out_w = x->out, .filter_h = given->filter_height, .filter_w = given->filter_width,
-                .stride_h = given->stride_h, .stride_w = given->stride_w, .pad_top = y->pad, .pad_left = x->pad};
+                .batch = input.dim(0),
+                .in_h = input.dim(1),
+                .in_w = input.dim(2),
+                .channels = input.dim(3),
+                .out_h = y->out,
+                .out_w = x->out,
+                .filter_h = given->filter_height,
+                .filter_w = given->filter_width,
+                .stride_h = given->stride_h,
+                .stride_w = given->stride_w,
+                .pad_top = y->pad,
+                .pad_left = x->pad};
   if (output.dtype != input.dtype) return unsupported_types(context);
   if (input.dtype == DType::kFloat32) {
     FB_ASSIGN(const FloatRange range, activation_range(context, given->fused_activation_function));
@@ -85,9 +95,12 @@ Result<Prepared> prepare_pool(const OpContext& context) {
   pool.lo = range.lo;
   pool.hi = range.hi;
   switch (input.dtype) {
-    case DType::kInt8: return make_pool<int8_t>(pool);
-    case DType::kUInt8: return make_pool<uint8_t>(pool);
-    default: return make_pool<int16_t>(pool);
+    case DType::kInt8:
+      return make_pool<int8_t>(pool);
+    case DType::kUInt8:
+      return make_pool<uint8_t>(pool);
+    default:
+      return make_pool<int16_t>(pool);
   }
 }
 

@@ -25,8 +25,8 @@ Status infer_pool(OpContext& context) {
     if (input.shape[i + 1] == -1) continue;
     const auto window = place_windows(same, input.shape[i + 1], sizes[i], strides[i], 1);
     if (!window) {
-      return context.fail(ErrorCode::kInvalidModel, "a window of {}x{} with strides {}x{} cannot move over {}", sizes[0], sizes[1],
-                          strides[0], strides[1], shape_text(input.shape));
+      return context.fail(ErrorCode::kInvalidModel, "a window of {}x{} with strides {}x{} cannot move over {}",
+                          sizes[0], sizes[1], strides[0], strides[1], shape_text(input.shape));
     }
     output.shape[i + 1] = window->out;
   }
@@ -34,12 +34,23 @@ Status infer_pool(OpContext& context) {
 }
 
 QuantRule pool_rule() {
-  return {.int8 = true, .int16 = true, .inputs = {{.kind = OperandQuant::kSame}}, .outputs = {{.kind = OperandQuant::kSame}}};
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {{.kind = OperandQuant::kSame}},
+          .outputs = {{.kind = OperandQuant::kSame}}};
 }
 
 const OpDef kOps[] = {
-    {.op = Op::AVERAGE_POOL_2D, .infer = infer_pool, .prepare = prepare_pool, .version = version_by_type, .quant = pool_rule()},
-    {.op = Op::MAX_POOL_2D, .infer = infer_pool, .prepare = prepare_pool, .version = version_by_type, .quant = pool_rule()},
+    {.op = Op::AVERAGE_POOL_2D,
+     .infer = infer_pool,
+     .prepare = prepare_pool,
+     .version = version_by_type,
+     .quant = pool_rule()},
+    {.op = Op::MAX_POOL_2D,
+     .infer = infer_pool,
+     .prepare = prepare_pool,
+     .version = version_by_type,
+     .quant = pool_rule()},
     {.op = Op::L2_POOL_2D, .infer = infer_pool, .prepare = prepare_pool, .quant = {.inputs = {{}}, .outputs = {{}}}},
 };
 

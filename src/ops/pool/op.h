@@ -1,8 +1,9 @@
 // Pooling over windows of NHWC images: AVERAGE_POOL_2D, MAX_POOL_2D, L2_POOL_2D.
 //
-// Elements of a window that lie in the padding do not count. The mean of integers rounds half away from zero (uint8: half up),
-// L2 is sqrt(mean(x^2)); the fused activation clamps the result. Input and output share their quantization parameters, as the
-// kernels of LiteRT demand. Sums run over rows, then columns, as LiteRT's reference does: results are equal to the bit.
+// Elements of a window that lie in the padding do not count. The mean of integers rounds half away from zero (uint8:
+// half up), L2 is sqrt(mean(x^2)); the fused activation clamps the result. Input and output share their quantization
+// parameters, as the kernels of LiteRT demand. Sums run over rows, then columns, as LiteRT's reference does: results
+// are equal to the bit.
 #pragma once
 
 #include <span>

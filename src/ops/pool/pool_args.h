@@ -13,8 +13,8 @@ struct PoolArgs {
   PoolKind kind = PoolKind::kAverage;
   int32_t batch = 0, in_h = 0, in_w = 0, channels = 0, out_h = 0, out_w = 0;
   int32_t filter_h = 1, filter_w = 1, stride_h = 1, stride_w = 1, pad_top = 0, pad_left = 0;
-  float lo_f = 0, hi_f = 0;   // the activation's clamp of float32
-  int32_t lo = 0, hi = 0;     // and of integers
+  float lo_f = 0, hi_f = 0;  // the activation's clamp of float32
+  int32_t lo = 0, hi = 0;    // and of integers
 };
 
 // Rows [begin, end) of the batch * out_h rows of outputs. T: float, int8_t, uint8_t, int16_t.

@@ -21,7 +21,8 @@ T window_value(const PoolArgs& a, const T* image, int32_t y0, int32_t x0, int32_
   for (int32_t y = std::max(y0, 0); y < std::min(y0 + a.filter_h, a.in_h); ++y) {
     for (int32_t x = std::max(x0, 0); x < std::min(x0 + a.filter_w, a.in_w); ++x, ++count) {
       const Acc value = image[(static_cast<size_t>(y) * static_cast<size_t>(a.in_w) + static_cast<size_t>(x)) *
-                              static_cast<size_t>(a.channels) + static_cast<size_t>(c)];
+                                  static_cast<size_t>(a.channels) +
+                              static_cast<size_t>(c)];
       if (a.kind == PoolKind::kMax) {
         sum = value > sum ? value : sum;
       } else {
@@ -49,7 +50,8 @@ void pool_ref(const PoolArgs& a, const T* in, T* out) noexcept {
     for (int32_t y = 0; y < a.out_h; ++y) {
       for (int32_t x = 0; x < a.out_w; ++x) {
         for (int32_t c = 0; c < a.channels; ++c) {
-          *out++ = window_value(a, in + static_cast<size_t>(n) * image, y * a.stride_h - a.pad_top, x * a.stride_w - a.pad_left, c);
+          *out++ = window_value(a, in + static_cast<size_t>(n) * image, y * a.stride_h - a.pad_top,
+                                x * a.stride_w - a.pad_left, c);
         }
       }
     }

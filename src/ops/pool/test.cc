@@ -22,7 +22,9 @@ tflite::Pool2DOptionsT pool_options(bool same, int32_t filter_h, int32_t filter_
 
 TEST(Pool, AveragesWithoutThePadding) {
   OneOp op(Op::AVERAGE_POOL_2D);
-  op.options(pool_options(true, 2, 2, 2, 2)).input<float>(DType::kFloat32, {1, 3, 3, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9}).output(DType::kFloat32);
+  op.options(pool_options(true, 2, 2, 2, 2))
+      .input<float>(DType::kFloat32, {1, 3, 3, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9})
+      .output(DType::kFloat32);
   ASSERT_TRUE(op.run());
   EXPECT_EQ(op.shape(), (Shape{1, 2, 2, 1}));
   EXPECT_EQ(op.result<float>(), (std::vector<float>{3, 4.5, 7.5, 9}));
@@ -39,7 +41,9 @@ TEST(Pool, RoundsHalfAwayFromZero) {
 
 TEST(Pool, L2IsTheRootOfTheMeanSquare) {
   OneOp op(Op::L2_POOL_2D);
-  op.options(pool_options(false, 1, 2, 1, 2)).input<float>(DType::kFloat32, {1, 1, 2, 1}, {1, 7}).output(DType::kFloat32);
+  op.options(pool_options(false, 1, 2, 1, 2))
+      .input<float>(DType::kFloat32, {1, 1, 2, 1}, {1, 7})
+      .output(DType::kFloat32);
   ASSERT_TRUE(op.run());
   EXPECT_EQ(op.result<float>(), std::vector<float>{5});
 }
@@ -66,7 +70,9 @@ TEST(Pool, RefusesWhatMakesNoSense) {
 
 TEST(Pool, RefusesParametersThatDiffer) {
   OneOp op(Op::MAX_POOL_2D);
-  op.options(pool_options(true, 2, 2, 2, 2)).input(DType::kInt8, {1, 4, 4, 1}, quant({0.5f}, {0})).output(DType::kInt8, quant({0.25f}, {0}));
+  op.options(pool_options(true, 2, 2, 2, 2))
+      .input(DType::kInt8, {1, 4, 4, 1}, quant({0.5f}, {0}))
+      .output(DType::kInt8, quant({0.25f}, {0}));
   const Status status = op.prepare();
   ASSERT_FALSE(status);
   EXPECT_NE(status.error().message.find("same scale"), std::string::npos);
@@ -90,20 +96,36 @@ void compare_with_reference() {
       const Shape shape{2, 6, 7, channels};
       std::vector<T> values(element_count(shape));
       for (T& value : values) {
-        value = std::is_same_v<T, float> ? static_cast<T>(random.real(-4, 4))
-                                         : static_cast<T>(random.integer(std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+        value = std::is_same_v<T, float>
+                    ? static_cast<T>(random.real(-4, 4))
+                    : static_cast<T>(random.integer(std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
       }
       const QuantParams params = std::is_same_v<T, float> ? QuantParams{} : quant({0.1f}, {0});
       OneOp one(op);
-      one.options(pool_options(true, 3, 2, 2, 1)).input(dtype_of<T>(), shape, values, params).output(dtype_of<T>(), params);
+      one.options(pool_options(true, 3, 2, 2, 1))
+          .input(dtype_of<T>(), shape, values, params)
+          .output(dtype_of<T>(), params);
       ASSERT_TRUE(one.run(3));
-      const ops::PoolArgs args{.kind = op == Op::MAX_POOL_2D  ? ops::PoolKind::kMax
-                                       : op == Op::L2_POOL_2D ? ops::PoolKind::kL2
-                                                              : ops::PoolKind::kAverage,
-                               .batch = 2, .in_h = 6, .in_w = 7, .channels = channels, .out_h = 3, .out_w = 7, .filter_h = 3,
-                               .filter_w = 2, .stride_h = 2, .stride_w = 1, .pad_top = 0, .pad_left = 0, .lo_f = -1e30f, .hi_f = 1e30f,
-                               .lo = std::is_same_v<T, float> ? 0 : static_cast<int32_t>(std::numeric_limits<T>::min()),
-                               .hi = std::is_same_v<T, float> ? 0 : static_cast<int32_t>(std::numeric_limits<T>::max())};
+      const ops::PoolArgs args{
+          .kind = op == Op::MAX_POOL_2D  ? ops::PoolKind::kMax
+                  : op == Op::L2_POOL_2D ? ops::PoolKind::kL2
+                                         : ops::PoolKind::kAverage,
+          .batch = 2,
+          .in_h = 6,
+          .in_w = 7,
+          .channels = channels,
+          .out_h = 3,
+          .out_w = 7,
+          .filter_h = 3,
+          .filter_w = 2,
+          .stride_h = 2,
+          .stride_w = 1,
+          .pad_top = 0,
+          .pad_left = 0,
+          .lo_f = -1e30f,
+          .hi_f = 1e30f,
+          .lo = std::is_same_v<T, float> ? 0 : static_cast<int32_t>(std::numeric_limits<T>::min()),
+          .hi = std::is_same_v<T, float> ? 0 : static_cast<int32_t>(std::numeric_limits<T>::max())};
       std::vector<T> expected(element_count(one.shape()));
       ops::pool_ref(args, values.data(), expected.data());
       EXPECT_EQ(one.result<T>(), expected) << op_name(op) << " " << channels << " channels";
