@@ -9,17 +9,17 @@ namespace fewbits::ops {
 namespace {
 
 template <class Kernel>
-const Kernel& select_depthwise(int32_t weight_zero_point) noexcept;
+const Kernel& select_depthwise(size_t channels, int32_t weight_zero_point) noexcept;
 template <>
-const DepthwiseF32Kernel& select_depthwise(int32_t) noexcept {
-  return select_depthwise_f32(isa(), 1);
+const DepthwiseF32Kernel& select_depthwise(size_t channels, int32_t) noexcept {
+  return select_depthwise_f32(isa(), 1, channels);
 }
 template <>
-const DepthwiseS8Kernel& select_depthwise(int32_t weight_zero_point) noexcept {
-  return select_depthwise_s8(isa(), 1, weight_zero_point);
+const DepthwiseS8Kernel& select_depthwise(size_t channels, int32_t weight_zero_point) noexcept {
+  return select_depthwise_s8(isa(), 1, weight_zero_point, channels);
 }
 template <>
-const DepthwiseS16S8Kernel& select_depthwise(int32_t) noexcept {
+const DepthwiseS16S8Kernel& select_depthwise(size_t, int32_t) noexcept {
   return select_depthwise_s16s8(isa(), 1);
 }
 
@@ -37,7 +37,7 @@ class DepthwiseConvKernel final : public Kernel {
   DepthwiseConvKernel(const ConvGeometry& geometry, ProductSpec spec, const WeightData& weights, bool symmetric)
       : geometry_(geometry),
         spec_(std::move(spec)),
-        kernel_(select_depthwise<DepthwiseType>(spec_.weight_zero_point)),
+        kernel_(select_depthwise<DepthwiseType>(static_cast<size_t>(geometry.out_channels), spec_.weight_zero_point)),
         multiplier_(static_cast<size_t>(geometry.out_channels / geometry.in_channels)) {
     const auto channels = static_cast<size_t>(geometry_.out_channels);
     ConvGeometry repeated = geometry_;
