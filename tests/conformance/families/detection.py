@@ -76,7 +76,8 @@ def post_process(count, classes, regular, dtype="float32", most=6, per_detection
         operands = [
             T(dtype, shapes[0], Q(0.05, low + 128), value=integers(rng, shapes[0], dtype)),
             T(dtype, shapes[1], Q(1 / 256, low), value=scores),
-            const(anchors),
+            # LiteRT reads float anchors beside uint8 boxes as if they were uint8 too, so these are.
+            const(np.round(anchors * 256).astype(np.uint8), q=Q(1 / 256)) if dtype == "uint8" else const(anchors),
         ]
     return single_op(
         op, dtype, parts, operands, [T("float32") for _ in range(4)], None, 1, FLOAT, custom=bytes(builder.Finish())
