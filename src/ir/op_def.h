@@ -152,6 +152,7 @@ struct QuantRule {
   std::vector<int8_t> hybrid_weights;
   bool hybrid_per_axis = false;  // scales per axis (of the operand's rule) in hybrid form
   bool hybrid_all_or_none = false;  // every weight or none (sequence LSTM)
+  bool input_scales_below_one = false;  // LiteRT's kernel aborts the process on an input scale of 1 or more
   // Why this node cannot take the activation type although the operator has an integer form; null or "" when it can.
   std::string (*decline)(const OpContext& context, DType activation) = nullptr;
   const char* custom = nullptr;  // "lstm", "svdf": quantize/ has code of its own for them

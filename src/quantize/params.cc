@@ -51,11 +51,7 @@ QuantParams activation_int8(float min, float max) {
   QuantParams quant;
   quant.min = {static_cast<float>(lo)};
   quant.max = {static_cast<float>(hi)};
-  if (lo == hi) {
-    quant.scale = {1.0f};
-    quant.zero_point = {0};
-    return quant;
-  }
+  if (lo == hi) return activation_int8(0, 1);  // nothing but zero: any scale is exact, and some kernels want one below 1
   // In double, then stored as float32: a range of denormals must not give a scale of zero.
   const double scale = std::max((hi - lo) / (kMax - kMin), static_cast<double>(std::numeric_limits<float>::min()));
   const double from_min = kMin - lo / scale, from_max = kMax - hi / scale;
@@ -71,7 +67,7 @@ QuantParams activation_int16(float min, float max) {
   QuantParams quant;
   quant.min = {static_cast<float>(-range)};
   quant.max = {static_cast<float>(range)};
-  quant.scale = {range == 0 ? 1.0f : static_cast<float>(std::max(range / 32767, static_cast<double>(std::numeric_limits<float>::min())))};
+  quant.scale = {range == 0 ? 1.0f / 32767 : static_cast<float>(std::max(range / 32767, static_cast<double>(std::numeric_limits<float>::min())))};
   quant.zero_point = {0};
   return quant;
 }
@@ -94,8 +90,6 @@ QuantizedWeights quantize_weights(std::span<const float> values, const Shape& sh
     // A channel of zeros still needs a positive scale: any does, and one like its neighbours' keeps the bias precise.
     if (range[c] < std::numeric_limits<float>::min() * 127) range[c] = std::max(widest, std::numeric_limits<float>::min() * 127);
     out.quant.scale.push_back(range[c] / 127.0f);
-    out.quant.min.push_back(-range[c]);
-    out.quant.max.push_back(range[c]);
   }
   out.values.resize(values.size());
   for (size_t i = 0; i < values.size(); ++i) {

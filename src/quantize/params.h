@@ -11,7 +11,7 @@
 namespace fewbits::quantize {
 
 // Asymmetric int8 for [min, max], widened to hold 0: scale = (max - min) / 255, zero point nudged to the smaller error.
-// A range of nothing but zero gives scale 1, zero point 0.
+// A range of nothing but zero is taken for [0, 1].
 QuantParams activation_int8(float min, float max);
 // Symmetric int16: scale = max(|min|, |max|) / 32767, zero point 0.
 QuantParams activation_int16(float min, float max);

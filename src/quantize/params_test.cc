@@ -24,8 +24,8 @@ TEST(ActivationInt8, HoldsZeroExactly) {
 
 TEST(ActivationInt8, DegenerateRangesStayUsable) {
   const QuantParams zero = activation_int8(0, 0);
-  EXPECT_EQ(zero.scale[0], 1.0f);
-  EXPECT_EQ(zero.zero(), 0);
+  EXPECT_FLOAT_EQ(zero.scale[0], 1.0f / 255);
+  EXPECT_EQ(zero.zero(), -128);
   const QuantParams tiny = activation_int8(0, std::numeric_limits<float>::denorm_min());
   EXPECT_GT(tiny.scale[0], 0.0f);
   const QuantParams huge = activation_int8(-std::numeric_limits<float>::max(), std::numeric_limits<float>::max());

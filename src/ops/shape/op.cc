@@ -101,7 +101,7 @@ QuantRule view_rule() {
 
 const OpDef kOps[] = {
     {.op = Op::RESHAPE, .inputs = {1, 2}, .flags = kView, .infer = infer_reshape, .prepare = prepare_view, .quant = view_rule()},
-    {.op = Op::SQUEEZE, .flags = kView, .infer = infer_squeeze, .prepare = prepare_view, .version = version_by_type,
+    {.op = Op::SQUEEZE, .flags = kView, .infer = infer_squeeze, .prepare = prepare_view,
      .quant = view_rule()},
     {.op = Op::EXPAND_DIMS, .inputs = {2, 2}, .flags = kView, .infer = infer_expand_dims, .prepare = prepare_view,
      .quant = view_rule()},
