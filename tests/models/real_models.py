@@ -8,6 +8,7 @@ import sys
 import zipfile
 
 import numpy as np
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("FEWBITS_MODEL_CACHE", ROOT / "build" / "models"))
@@ -71,6 +72,17 @@ def float_models():
 
 def integer_models():
     return shared_models(INTEGER_FILES)
+
+
+def pictures_as_inputs(details, count):
+    """Photographs for a model of one picture input, as 0..255 or in the input's own integers; nothing for other models."""
+    folder = SHARED / "sets" / "imagenet_500"
+    if len(details) != 1 or len(details[0]["shape"]) != 4 or details[0]["shape"][3] != 3 or not folder.exists():
+        return []
+    detail, height, width = details[0], int(details[0]["shape"][1]), int(details[0]["shape"][2])
+    offset = 128 if detail["dtype"] == np.int8 else 0
+    return [{detail["name"]: (np.asarray(Image.open(path).convert("RGB").resize((width, height)), np.int16)[None] - offset)
+             .astype(detail["dtype"])} for path in sorted(folder.glob("*.jpg"))[:count]]
 
 
 def make_inputs(details, seed, count=1):
