@@ -30,10 +30,10 @@ def check_float(path, inputs, ours, tolerance=1e-5):
             assert min(errors) <= tolerance, (name, errors)
 
 
-def distance(ours, theirs):
-    """Mean and worst difference over all outputs, in units of the output's last place."""
-    differences = np.concatenate([np.abs(o[n].astype(np.float64) - t[n]).ravel() for o, t in zip(ours, theirs) for n in t])
-    return differences.mean(), differences.max()
+def distances(ours, theirs):
+    """The mean difference of each input's answers, in units of the output's last place, and the worst of all."""
+    each = [np.concatenate([np.abs(o[n].astype(np.float64) - t[n]).ravel() for n in t]) for o, t in zip(ours, theirs)]
+    return np.array([e.mean() for e in each]), max(e.max() for e in each)
 
 
 @pytest.mark.parametrize("model", FLOATS, ids=lambda m: m.name)
@@ -47,9 +47,12 @@ def test_integer_model_is_as_near_as_xnnpack(model, tmp_path):
     details = oracle.interpreter(model.path).get_input_details()
     inputs = real_models.pictures_as_inputs(details, 24) or real_models.make_inputs(details, 2, 4)
     reference = oracle.run(model.path, inputs)
-    theirs = distance(oracle.run(model.path, inputs, reference=False), reference)
-    ours = distance(product.run(model.path, inputs, tmp_path), reference)
-    assert ours[0] <= theirs[0] or ours[1] <= 1, (ours, theirs)
+    theirs, _ = distances(oracle.run(model.path, inputs, reference=False), reference)
+    ours, worst = distances(product.run(model.path, inputs, tmp_path), reference)
+    # Both round products in float32 and so flip a last bit now and then, not the same ones: ours may be further on one picture
+    # and nearer on the next, but not further on the whole, beyond twice the standard error of the paired differences.
+    more = ours - theirs
+    assert worst <= 1 or more.mean() <= 2 * more.std(ddof=1) / np.sqrt(len(more)), (ours.mean(), theirs.mean(), worst)
 
 
 @pytest.mark.parametrize("mode", MODES)
