@@ -63,7 +63,7 @@ void print_text(const Benchmark& benchmark, const Flags& flags) {
   for (const OperatorTime& op : sorted) {
     const auto time = static_cast<double>(op.nanoseconds);
     table.add({fmt::format("{:.4f}", time / 1e6), percent_text(total == 0 ? 0 : time / total), fmt::format("{}", op.index), op.type,
-               op.kernel, op.name});
+               op.kernel, short_name(op.name)});
   }
   fmt::print("\n");
   table.print();

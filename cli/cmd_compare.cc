@@ -96,7 +96,7 @@ void print_layers(const Comparison& comparison) {
   const LayerComparison* worst = nullptr;
   for (const LayerComparison& layer : comparison.layers) {
     auto cells = error_cells(layer.error);
-    cells.insert(cells.end(), {layer.dtype, layer.type, layer.name});
+    cells.insert(cells.end(), {layer.dtype, layer.type, short_name(layer.name)});
     table.add(std::move(cells));
     if (worst == nullptr || layer.error.sqnr_db < worst->error.sqnr_db) worst = &layer;
   }
@@ -105,7 +105,7 @@ void print_layers(const Comparison& comparison) {
     return;
   }
   table.print();
-  fmt::print("lowest: {} dB at '{}' ({})\n", decibel_text(worst->error.sqnr_db), worst->name, worst->type);
+  fmt::print("lowest: {} dB at '{}' ({})\n", decibel_text(worst->error.sqnr_db), short_name(worst->name), worst->type);
   if (comparison.unmatched_layers > 0) {
     fmt::print("{} of the first model without a counterpart: fused away, or named differently\n",
                count_text(comparison.unmatched_layers, "tensor"));

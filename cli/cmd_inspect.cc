@@ -40,14 +40,17 @@ struct Inspection {
   std::vector<std::string> notes;  // what --why could not find out
 };
 
+// "- 14": what is behind q in scale * (q - zero_point).
+std::string shift_text(int64_t zero_point) { return fmt::format("{} {}", zero_point < 0 ? '+' : '-', std::abs(zero_point)); }
+
 std::string quant_text(const TensorDescription& tensor) {
   if (tensor.scale.empty()) return "";
   if (tensor.scale.size() > 1) return fmt::format("{} scales along {}", tensor.scale.size(), tensor.axis);
-  return fmt::format("{:.7g} * (q {:+})", tensor.scale[0], tensor.zero_point.empty() ? 0 : -tensor.zero_point[0]);
+  return fmt::format("{:.7g} * (q {})", tensor.scale[0], shift_text(tensor.zero_point.empty() ? 0 : tensor.zero_point[0]));
 }
 
 std::string quant_text(const TensorSpec& spec) {
-  return spec.scale > 0 ? fmt::format("{:.7g} * (q {:+})", spec.scale, -spec.zero_point) : "";
+  return spec.scale > 0 ? fmt::format("{:.7g} * (q {})", spec.scale, shift_text(spec.zero_point)) : "";
 }
 
 // ---- --why ----
@@ -75,11 +78,12 @@ void explain_float(const ModelPtr& model, Inspection& out) {
     return;
   }
   for (const Decision& decision : *decisions) {
+    if (decision.type == "QUANTIZE" || decision.type == "DEQUANTIZE") continue;  // they are the way between
     std::string& reason = out.why[{decision.graph, decision.node}].in_float;
     if (decision.treatment == Treatment::kFloat) {
       reason = decision.help.empty() ? decision.reason : fmt::format("{} ({})", decision.reason, decision.help);
     } else {
-      reason = "it has an integer form: fewbits quantize --mode int8 can use it";
+      reason = "nothing stands in the way of integers: see fewbits quantize --mode int8";
     }
   }
 }
@@ -172,7 +176,7 @@ void print_operators(const Inspection& inspection, size_t g, bool why) {
       const TensorDescription* output = tensor_at(graph, op.outputs, 0);
       table.add({fmt::format("{}", op.index), op.type, input_types(graph, op), output ? dtype_name(output->dtype) : "-",
                  output ? shape_text(output->shape) : "", output ? quant_text(*output) : "",
-                 op.constant_bytes > 0 ? bytes_text(op.constant_bytes) : "", output ? output->name : ""});
+                 op.constant_bytes > 0 ? bytes_text(op.constant_bytes) : "", output ? short_name(output->name) : ""});
     }
     table.print(2);
     return;
@@ -180,7 +184,7 @@ void print_operators(const Inspection& inspection, size_t g, bool why) {
   for (const OperatorDescription& op : graph.operators) {
     const TensorDescription* output = tensor_at(graph, op.outputs, 0);
     fmt::print("  {:>4}  {}  ({} -> {}{})  {}\n", op.index, op.type, input_types(graph, op), output ? dtype_name(output->dtype) : "-",
-               output ? " " + shape_text(output->shape) : "", output ? output->name : "");
+               output ? " " + shape_text(output->shape) : "", output ? short_name(output->name) : "");
     print_why(inspection, static_cast<int32_t>(g), op);
   }
 }

@@ -237,15 +237,17 @@ void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
   command->add_option("IN", flags->input, "The float .tflite model")->required();
   command->add_option("-o,--output", flags->output, "Where the small model goes")->type_name("OUT")->required();
   command->add_option("--mode", flags->mode, "weights: int8 weights, float activations. float16: half-precision constants. int8: "
-                      "integers, float where it must. int8-only: integers or an error. int16x8: int16 activations, int8 weights")
-      ->required()->type_name("weights|float16|int8|int8-only|int16x8")
-      ->check(CLI::IsMember({"weights", "float16", "int8", "int8-only", "int16x8"}))->option_text("weights|float16|int8|int8-only|int16x8");
+                      "integers, float where it must be. int8-only: integers or an error. int16x8: int16 activations, int8 weights")
+      ->required()->type_name("MODE")
+      ->check(CLI::IsMember({"weights", "float16", "int8", "int8-only", "int16x8"}));
   command->add_option("--calibrate", flags->calibrate, "Measure ranges on DATA: a folder of pictures, .wav, .npz, .npy or raw files, "
                       "a .npz with one array per input (samples first), or a .npy")->type_name("DATA");
   command->add_option("--stats", flags->stats, "Take ranges from this file of fewbits calibrate")->type_name("FILE");
-  for (auto [name, target] : {std::pair("--input-type", &flags->input_type), std::pair("--output-type", &flags->output_type)}) {
-    command->add_option(name, *target, "Type of the model's float ones: float32, or int8, uint8, int16 in integer modes (float32; int8 "
-                        "for int8-only)")->type_name("T")->check(CLI::IsMember({"float32", "int8", "uint8", "int16"}));
+  for (const auto& [name, target] : {std::pair("input", &flags->input_type), std::pair("output", &flags->output_type)}) {
+    command->add_option(fmt::format("--{}-type", name), *target,
+                        fmt::format("Type of the model's {}s that are float now: float32, int8, uint8 or int16 (int8 in mode int8-only, "
+                                    "else float32)", name))
+        ->type_name("T")->check(CLI::IsMember({"float32", "int8", "uint8", "int16"}));
   }
   command->add_flag("--per-tensor", flags->per_tensor, "One scale a weight tensor, not one a channel");
   command->add_option("--min-elements", flags->options.min_elements, "Mode weights leaves smaller constants in float (1024)")->type_name("N");

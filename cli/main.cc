@@ -6,13 +6,14 @@
 
 #include "command.h"
 #include "fewbits/version.h"
+#include "help.h"
 #include "interrupt.h"
 
 namespace fewbits::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "fewbits stores a trained neural network (.tflite) in few bits, shows how far its answers moved, and runs it.\n";
+    "fewbits stores a trained neural network (.tflite) in few bits, shows how far its answers moved, and runs it.";
 constexpr const char* kExamples =
     "Examples:\n"
     "  fewbits quantize model.tflite -o small.tflite --mode weights\n"
@@ -46,12 +47,17 @@ int run(int argc, char** argv) {
   Action action;
   CLI::App app(kDescription, "fewbits");
   app.footer(kExamples);
-  app.set_version_flag("--version", std::string("fewbits ") + version());
+  app.set_version_flag("--version", std::string("fewbits ") + version(), "Print the version");
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.set_help_flag("-h,--help", "Print this help");
   for (const auto add : {add_quantize, add_calibrate, add_run, add_compare, add_eval, add_inspect, add_bench}) add(app, common, action);
   const bool json = asks_for_json(argc, argv);
   try {
+    const auto named = [&](const CLI::App* command) { return argc > 1 && command->get_name() == argv[1]; };
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty()) {
+      throw UsageError(fmt::format("there is no command '{}'", argv[1]));
+    }
     app.parse(argc, argv);
     const Status status = action();
     if (!status) return report(status.error().message, error_code_name(status.error().code), kExitWork, json);

@@ -41,6 +41,11 @@ void Table::print(size_t indent) const {
   for (const auto& row : rows_) print_row(row);
 }
 
+std::string short_name(const std::string& name) {
+  const size_t fused = static_cast<size_t>(std::count(name.begin(), name.end(), ';'));
+  return fused == 0 ? name : fmt::format("{} (+{})", name.substr(0, name.find(';')), fused);
+}
+
 std::string bytes_text(size_t bytes) {
   const auto value = static_cast<double>(bytes);
   if (bytes < 1000) return fmt::format("{} B", bytes);

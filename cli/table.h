@@ -27,6 +27,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// A tensor's name as a table shows it: converters join the names of what they fused with ';', and the first says enough.
+std::string short_name(const std::string& name);
 std::string bytes_text(size_t bytes);                          // "18.6 MB", in powers of ten
 std::string count_text(size_t count, const std::string& noun);  // "1 sample", "3 samples"
 std::string decibel_text(double decibel);                      // "21.34", "exact" for infinity
