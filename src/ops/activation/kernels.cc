@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "kernels/broadcast.h"
+#include "kernels/float_rows.h"
 #include "ops/activation/op.h"
 #include "ops/activation/ref.h"
 #include "ops/support.h"
@@ -12,29 +13,37 @@ namespace fewbits::ops {
 namespace {
 
 template <class F>
-Prepared kernel(const OpContext& context, const F& f, const char* choice, size_t grain = kCheapGrain) {
+Prepared kernel(const OpContext& context, F f, const char* choice) {
   return make_kernel(
-      [f, grain, count = context.outputs[0].count()](const RunArgs& args) noexcept {
-        map_elements(in<float>(args, 0), out<float>(args), count, args.pool, grain, f);
+      [f, count = context.outputs[0].count()](const RunArgs& args) noexcept {
+        map_elements(in<float>(args, 0), out<float>(args), count, args.pool, kCheapGrain, f);
       },
       choice);
 }
 
+// A function that has rows for every ISA.
+Prepared row_kernel(const OpContext& context, FloatRows::Row row, const char* name) {
+  return make_kernel(
+      [row, count = context.outputs[0].count()](const RunArgs& args) noexcept {
+        parallel_for(args.pool, count, kCostlyGrain, [&](size_t begin, size_t end) {
+          row(in<float>(args, 0) + begin, out<float>(args) + begin, end - begin);
+        });
+      },
+      std::string(name) + " rows " + select_float_rows(isa()).name);
+}
+
 Result<Prepared> prepare_float(const OpContext& context) {
+  const FloatRows& rows = select_float_rows(isa());
   switch (context.node->op) {
     case Op::LEAKY_RELU:
       return kernel(
           context, [alpha = leaky_relu_alpha(*context.node)](float x) noexcept { return x > 0 ? x : x * alpha; },
           "leaky_relu_f32");
     case Op::ELU:
-      return kernel(
-          context, [](float x) noexcept { return x < 0 ? std::expm1(x) : x; }, "elu_f32", kCostlyGrain);
+      return row_kernel(context, rows.elu, "elu_f32");
     case Op::GELU:
-      if (!gelu_is_approximate(*context.node)) return kernel(context, gelu_exact, "gelu_f32", kCostlyGrain);
-      return kernel(
-          context,
-          [](float x) noexcept { return 0.5f * x * (1.0f + tanh_f32(kSqrtTwoOverPi * (x + 0.044715f * x * x * x))); },
-          "gelu_f32 approximate", kCostlyGrain);
+      return gelu_is_approximate(*context.node) ? row_kernel(context, rows.gelu_approximate, "gelu_f32 approximate")
+                                                : row_kernel(context, rows.gelu, "gelu_f32");
     case Op::HARD_SWISH:
       return kernel(
           context,
@@ -45,11 +54,9 @@ Result<Prepared> prepare_float(const OpContext& context) {
           },
           "hard_swish_f32");
     case Op::LOGISTIC:
-      return kernel(
-          context, [](float x) noexcept { return logistic_f32(x); }, "logistic_f32", kCostlyGrain);
+      return row_kernel(context, rows.logistic, "logistic_f32");
     case Op::TANH:
-      return kernel(
-          context, [](float x) noexcept { return tanh_f32(x); }, "tanh_f32", kCostlyGrain);
+      return row_kernel(context, rows.tanh, "tanh_f32");
     case Op::RELU:
       return kernel(
           context, [](float x) noexcept { return x < 0.0f ? 0.0f : x; }, "relu_f32");

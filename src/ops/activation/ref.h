@@ -9,7 +9,6 @@
 #include <numbers>
 
 #include "kernels/fixed_point.h"
-#include "kernels/float_math.h"
 #include "ops/support.h"
 
 namespace fewbits::ops {

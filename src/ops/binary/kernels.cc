@@ -75,7 +75,7 @@ struct Quotient {
 };
 
 template <class T, class F>
-Prepared plain_kernel(const Broadcast<2>& plan, FloatRange range, const F& f, std::string choice) {
+Prepared plain_kernel(const Broadcast<2>& plan, FloatRange range, F f, std::string choice) {
   using Limits = std::numeric_limits<T>;
   constexpr bool kWhole = std::is_integral_v<T>;
   constexpr float kMax = std::numeric_limits<float>::max();

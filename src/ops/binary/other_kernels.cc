@@ -11,7 +11,7 @@ namespace fewbits::ops {
 namespace {
 
 template <class T, class F>
-Prepared kernel(const Broadcast<2>& plan, const F& f, std::string choice, size_t grain = kCheapGrain) {
+Prepared kernel(const Broadcast<2>& plan, F f, std::string choice, size_t grain = kCheapGrain) {
   return make_kernel(
       [plan, f, grain](const RunArgs& args) noexcept {
         map_broadcast(plan, in<T>(args, 0), in<T>(args, 1), out<T>(args), args.pool, grain, f);

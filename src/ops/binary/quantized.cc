@@ -1,8 +1,11 @@
 // prepare() of quantized arithmetic: int8, uint8 and int16 with scales.
+#include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "ops/binary/op.h"
 #include "ops/binary/ref.h"
+#include "ops/binary/rows.h"
 #include "ops/support.h"
 #include "schema/tflite.h"
 
@@ -10,7 +13,7 @@ namespace fewbits::ops {
 namespace {
 
 template <class T, class Out, class F>
-Prepared quantized_kernel(const Broadcast<2>& plan, const F& f, const char* choice) {
+Prepared quantized_kernel(const Broadcast<2>& plan, F f, const char* choice) {
   return make_kernel(
       [plan, f](const RunArgs& args) noexcept {
         map_broadcast(plan, in<T>(args, 0), in<T>(args, 1), out<Out>(args), args.pool, kCheapGrain,
@@ -20,7 +23,7 @@ Prepared quantized_kernel(const Broadcast<2>& plan, const F& f, const char* choi
 }
 
 template <class F>
-Prepared quantized_kernel(const OpContext& context, const Broadcast<2>& plan, const F& f, const char* choice) {
+Prepared quantized_kernel(const OpContext& context, const Broadcast<2>& plan, F f, const char* choice) {
   switch (context.outputs[0].dtype) {
     case DType::kInt8:
       return quantized_kernel<int8_t, int8_t>(plan, f, choice);
@@ -28,6 +31,42 @@ Prepared quantized_kernel(const OpContext& context, const Broadcast<2>& plan, co
       return quantized_kernel<uint8_t, uint8_t>(plan, f, choice);
     default:
       return quantized_kernel<int16_t, int16_t>(plan, f, choice);
+  }
+}
+
+// Rows by the best ISA; they want shifts of at most 31, which scales of any sense give.
+std::optional<RowMultiplier> row_multiplier(FixedMultiplier m) {
+  if (m.shift > 31 || m.shift < -31) return std::nullopt;
+  return RowMultiplier{m.value, std::max(m.shift, 0), std::max(-m.shift, 0)};
+}
+
+template <class T, class Args>
+Prepared row_kernel(const Broadcast<2>& plan, const Args& row_args, const char* name) {
+  const char* isa = "";
+  const BinaryRow<Args, T> row = select_binary_row<Args, T>(&isa);
+  return make_kernel(
+      [plan, row_args, row](const RunArgs& args) noexcept {
+        for_each_row(plan, args.pool, kCheapGrain, [&](const std::array<size_t, 2>& offsets, size_t at, size_t length) {
+          row(row_args, in<T>(args, 0) + offsets[0], plan.row_stride(0), in<T>(args, 1) + offsets[1],
+              plan.row_stride(1), out<T>(args) + at, length);
+        });
+      },
+      std::string(name) +
+          dtype_name(std::is_same_v<T, int8_t>    ? DType::kInt8
+                     : std::is_same_v<T, uint8_t> ? DType::kUInt8
+                                                  : DType::kInt16) +
+          " rows " + isa);
+}
+
+template <class Args>
+Prepared row_kernel(const OpContext& context, const Broadcast<2>& plan, const Args& args, const char* name) {
+  switch (context.outputs[0].dtype) {
+    case DType::kInt8:
+      return row_kernel<int8_t>(plan, args, name);
+    case DType::kUInt8:
+      return row_kernel<uint8_t>(plan, args, name);
+    default:
+      return row_kernel<int16_t>(plan, args, name);
   }
 }
 
@@ -105,9 +144,15 @@ Result<Prepared> prepare_common_scale(const OpContext& context, const Broadcast<
                                               shifted->subtract ? "sub_s16 power of two" : "add_s16 power of two");
   }
   const CommonScaleArgs args = common_scale_args(context, wide ? 15 : 20, clamp);
-  if (context.node->op == Op::ADD)
-    return quantized_kernel(context, plan, QuantizedAdd{args}, wide ? "add_s16" : "add_8bit");
-  return quantized_kernel(context, plan, QuantizedSub{args}, wide ? "sub_s16" : "sub_8bit");
+  const bool subtract = context.node->op == Op::SUB;
+  const auto a = row_multiplier(args.a), b = row_multiplier(args.b), result = row_multiplier(args.out);
+  if (a && b && result) {
+    const SumRowArgs row{args.a_zero, args.b_zero, args.out_zero, args.left_shift, *a,
+                         *b,          *result,     clamp.lo,      clamp.hi,        subtract};
+    return row_kernel(context, plan, row, subtract ? "sub_" : "add_");
+  }
+  return subtract ? quantized_kernel(context, plan, QuantizedSub{args}, "sub of extreme scales")
+                  : quantized_kernel(context, plan, QuantizedAdd{args}, "add of extreme scales");
 }
 
 Result<Prepared> prepare_product(const OpContext& context, const Broadcast<2>& plan, IntRange clamp) {
@@ -120,7 +165,12 @@ Result<Prepared> prepare_product(const OpContext& context, const Broadcast<2>& p
   }
   if (a.dtype == DType::kInt16) FB_TRY(require_zero_points_of_zero(context));
   args.multiplier = quantize_multiplier(static_cast<double>(a.scale() * b.scale() / result.scale()));
-  return quantized_kernel(context, plan, QuantizedMul{args}, result.dtype == DType::kInt16 ? "mul_s16" : "mul_8bit");
+  if (const auto out_multiplier = row_multiplier(args.multiplier)) {
+    return row_kernel(context, plan,
+                      ProductRowArgs{args.a_zero, args.b_zero, args.out_zero, *out_multiplier, clamp.lo, clamp.hi},
+                      "mul_");
+  }
+  return quantized_kernel(context, plan, QuantizedMul{args}, "mul of extreme scales");
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace fewbits::ops {
 namespace {
 
 template <class T, class F>
-Prepared kernel(const OpContext& context, const F& f, const char* choice) {
+Prepared kernel(const OpContext& context, F f, const char* choice) {
   return make_kernel(
       [f, count = context.outputs[0].count()](const RunArgs& args) noexcept {
         const T *a = in<T>(args, 0), *b = in<T>(args, 1);

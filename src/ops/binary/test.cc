@@ -5,6 +5,9 @@
 
 #include <limits>
 
+#include "base/cpu.h"
+#include "ops/binary/ref.h"
+#include "ops/binary/rows.h"
 #include "ops/one_op.h"
 
 namespace fewbits {
@@ -215,6 +218,72 @@ TEST(Binary, VersionsFollowTypesAndRanks) {
   EXPECT_EQ(version(Op::MUL, DType::kInt8, {2}, {2}, quant({1.0f}, {0})), 3);  // 1 * 1 / 1 is not below 1
   EXPECT_EQ(version(Op::MUL, DType::kInt8, {2}, {2}, quant({0.5f}, {0})), 2);
   EXPECT_EQ(version(Op::MAXIMUM, DType::kInt16, {2}, {2}, quant({1.0f}, {0})), 4);
+}
+
+// ---- rows: every ISA equals the specification in every bit ----
+
+ops::RowMultiplier row_multiplier(FixedMultiplier m) { return {m.value, std::max(m.shift, 0), std::max(-m.shift, 0)}; }
+
+template <class T>
+void expect_rows_equal_specification(uint32_t seed) {
+  test::Random random(seed);
+  const int lo = std::numeric_limits<T>::min(), hi = std::numeric_limits<T>::max();
+  const bool wide = sizeof(T) == 2;
+  const auto zero = [&] { return wide ? 0 : static_cast<int32_t>(random.integer(lo, hi)); };
+  const auto multiplier = [&](double least, double most) {
+    return quantize_multiplier(static_cast<double>(random.real(static_cast<float>(least), static_cast<float>(most))));
+  };
+  ops::CommonScaleArgs sum{
+      zero(),  zero(), zero(), wide ? 15 : 20, multiplier(0.001, 0.5), quantize_multiplier(0.5), multiplier(1e-7, 1e-5),
+      {lo, hi}};
+  ops::ProductArgs product{zero(), zero(), zero(), multiplier(1e-6, 3.0), {lo + 3, hi - 5}};
+  const size_t count = static_cast<size_t>(random.integer(1, 150));
+  test::Guarded<T> a(count), b(count), out(count);
+  for (size_t i = 0; i < count; ++i) {
+    a.data()[i] = static_cast<T>(random.integer(lo, hi));
+    b.data()[i] = static_cast<T>(random.integer(lo, hi));
+  }
+  const auto check = [&]<class Args>(const Args& args, const auto& specification, const char* what) {
+    std::vector<ops::BinaryRow<Args, T>> rows = {ops::binary_row_baseline<Args, T>};
+#if defined(__x86_64__)
+    if (isa() >= Isa::kAvx2) rows.push_back(ops::binary_row_avx2<Args, T>);
+    if (isa() >= Isa::kAvx512) rows.push_back(ops::binary_row_avx512<Args, T>);
+#endif
+    for (size_t k = 0; k < rows.size(); ++k) {
+      for (int steps = 1; steps < 4; ++steps) {
+        const size_t a_step = steps & 1, b_step = steps >> 1;
+        rows[k](args, a.data(), a_step, b.data(), b_step, out.data(), count);
+        for (size_t i = 0; i < count; ++i) {
+          ASSERT_EQ(out.data()[i], specification(a.data()[i * a_step], b.data()[i * b_step]))
+              << what << " tier " << k << " steps " << steps << " element " << i << " seed " << seed;
+        }
+      }
+    }
+  };
+  ops::SumRowArgs row{sum.a_zero,
+                      sum.b_zero,
+                      sum.out_zero,
+                      sum.left_shift,
+                      row_multiplier(sum.a),
+                      row_multiplier(sum.b),
+                      row_multiplier(sum.out),
+                      lo,
+                      hi,
+                      false};
+  check(row, ops::QuantizedAdd{sum}, "add");
+  row.subtract = true;
+  check(row, ops::QuantizedSub{sum}, "sub");
+  check(ops::ProductRowArgs{product.a_zero, product.b_zero, product.out_zero, row_multiplier(product.multiplier),
+                            lo + 3, hi - 5},
+        ops::QuantizedMul{product}, "mul");
+}
+
+TEST(BinaryRows, EqualTheSpecification) {
+  for (uint32_t seed = 1; seed <= 60; ++seed) {
+    expect_rows_equal_specification<int8_t>(seed);
+    expect_rows_equal_specification<uint8_t>(seed);
+    expect_rows_equal_specification<int16_t>(seed);
+  }
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace fewbits::ops {
 namespace {
 
 template <class F>
-Prepared logical_kernel(const Broadcast<2>& plan, const F& f, const char* choice) {
+Prepared logical_kernel(const Broadcast<2>& plan, F f, const char* choice) {
   return make_kernel(
       [plan, f](const RunArgs& args) noexcept {
         map_broadcast(plan, in<uint8_t>(args, 0), in<uint8_t>(args, 1), out<uint8_t>(args), args.pool, kCheapGrain, f);

@@ -3,7 +3,7 @@
 #include <type_traits>
 
 #include "kernels/broadcast.h"
-#include "kernels/float_math.h"
+#include "kernels/float_rows.h"
 #include "ops/elementwise/op.h"
 #include "ops/support.h"
 
@@ -11,12 +11,23 @@ namespace fewbits::ops {
 namespace {
 
 template <class T, class F>
-Prepared kernel(const OpContext& context, const F& f, const char* choice, size_t grain = kCheapGrain) {
+Prepared kernel(const OpContext& context, F f, const char* choice, size_t grain = kCheapGrain) {
   return make_kernel(
       [f, grain, count = context.outputs[0].count()](const RunArgs& args) noexcept {
         map_elements(in<T>(args, 0), out<T>(args), count, args.pool, grain, f);
       },
       choice);
+}
+
+// A function that has rows for every ISA.
+Prepared row_kernel(const OpContext& context, FloatRows::Row row, const char* name, size_t grain = kCheapGrain) {
+  return make_kernel(
+      [row, grain, count = context.outputs[0].count()](const RunArgs& args) noexcept {
+        parallel_for(args.pool, count, grain, [&](size_t begin, size_t end) {
+          row(in<float>(args, 0) + begin, out<float>(args) + begin, end - begin);
+        });
+      },
+      std::string(name) + " rows " + select_float_rows(isa()).name);
 }
 
 template <class T>
@@ -43,14 +54,14 @@ T sign(T x) noexcept {
 }
 
 Result<Prepared> prepare_float(const OpContext& context) {
+  const FloatRows& rows = select_float_rows(isa());
   switch (context.node->op) {
     case Op::ABS:
       return kernel<float>(context, magnitude<float>, "abs_f32");
     case Op::NEG:
       return kernel<float>(context, negative<float>, "neg_f32");
     case Op::EXP:
-      return kernel<float>(
-          context, [](float x) noexcept { return exp_f32(x); }, "exp_f32", kCostlyGrain);
+      return row_kernel(context, rows.exp, "exp_f32", kCostlyGrain);
     case Op::LOG:
       return kernel<float>(
           context, [](float x) noexcept { return std::log(x); }, "log_f32", kCostlyGrain);
@@ -70,14 +81,11 @@ Result<Prepared> prepare_float(const OpContext& context) {
       return kernel<float>(
           context, [](float x) noexcept { return std::cos(x); }, "cos_f32", kCostlyGrain);
     case Op::FLOOR:
-      return kernel<float>(
-          context, [](float x) noexcept { return std::floor(x); }, "floor_f32");
+      return row_kernel(context, rows.floor, "floor_f32");
     case Op::CEIL:
-      return kernel<float>(
-          context, [](float x) noexcept { return std::ceil(x); }, "ceil_f32");
+      return row_kernel(context, rows.ceil, "ceil_f32");
     case Op::ROUND:
-      return kernel<float>(
-          context, [](float x) noexcept { return std::nearbyint(x); }, "round_f32");
+      return row_kernel(context, rows.round, "round_f32");
     case Op::SIGN:
       return kernel<float>(context, sign<float>, "sign_f32");
     default:

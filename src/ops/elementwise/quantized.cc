@@ -114,7 +114,7 @@ Result<Prepared> prepare_int8(const OpContext& context, const Params& p) {
 }
 
 template <class F>
-Prepared value_kernel(const F& f, size_t count, const char* choice) {
+Prepared value_kernel(F f, size_t count, const char* choice) {
   return make_kernel(
       [f, count](const RunArgs& args) noexcept {
         map_elements(in<int16_t>(args, 0), out<int16_t>(args), count, args.pool, kCheapGrain,
