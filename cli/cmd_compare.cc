@@ -30,6 +30,7 @@ struct Flags {
 
 Json to_json(const TensorError& error) {
   return {{"sqnr_db", error.sqnr_db},  // null for infinity
+          {"mean_sqnr_db", error.mean_sqnr_db},
           {"exact", std::isinf(error.sqnr_db) && error.sqnr_db > 0 && error.nonfinite == 0},
           {"cosine", error.cosine},
           {"max_abs", error.max_abs},

@@ -22,6 +22,7 @@ struct TensorError {
   uint64_t elements = 0;         // compared
   uint64_t nonfinite = 0;        // not finite on one side only, or not alike
   double sqnr_db = 0;            // 10 log10(sum of reference² / sum of difference²); infinity when there is no difference
+  double mean_sqnr_db = 0;       // the mean of each sample's own SQNR, over the samples where it is finite
   double cosine = 1;             // of the angle between the two, as vectors
   double max_abs = 0;            // the worst difference
   double mean_abs = 0;

@@ -36,6 +36,7 @@ Status ErrorSums::add(const RealTensor& reference, const RealTensor& other) {
                 shape_text(reference.view.shape), shape_text(other.view.shape));
   }
   Chunk a, b;
+  const double signal_before = signal_, noise_before = noise_;
   for (size_t begin = 0; begin < count; begin += kChunk) {
     const size_t size = std::min(kChunk, count - begin);
     read_real(reference.view, reference.quant, begin, std::span(a).first(size));
@@ -56,6 +57,10 @@ Status ErrorSums::add(const RealTensor& reference, const RealTensor& other) {
       largest_ = std::max(largest_, std::abs(a[i]));
     }
   }
+  if (signal_ > signal_before && noise_ > noise_before) {
+    sample_db_ += 10 * std::log10((signal_ - signal_before) / (noise_ - noise_before));
+    ++db_samples_;
+  }
   return {};
 }
 
@@ -68,6 +73,7 @@ TensorError ErrorSums::result() const {
   out.reference_max_abs = largest_;
   const double infinity = std::numeric_limits<double>::infinity();
   out.sqnr_db = noise_ == 0 ? infinity : signal_ == 0 ? -infinity : 10 * std::log10(signal_ / noise_);
+  out.mean_sqnr_db = db_samples_ == 0 ? out.sqnr_db : sample_db_ / static_cast<double>(db_samples_);
   if (noise_ == 0) {
     out.cosine = 1;
   } else if (signal_ == 0 || other_ == 0) {

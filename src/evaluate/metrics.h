@@ -25,6 +25,8 @@ class ErrorSums {
 
  private:
   uint64_t elements_ = 0, nonfinite_ = 0;
+  double sample_db_ = 0;  // sum of the samples' SQNR where finite
+  uint64_t db_samples_ = 0;
   double signal_ = 0, noise_ = 0, other_ = 0, product_ = 0, absolute_ = 0, worst_ = 0, largest_ = 0;
 };
 

@@ -175,5 +175,15 @@ TEST(Latency, OrderStatistics) {
   EXPECT_DOUBLE_EQ(summarize({7'000'000}).p90_ms, 7);
 }
 
+TEST(ErrorSums, MeanOfSamplesWeighsEachAlike) {
+  ErrorSums sums;
+  const float a[2] = {10, 0}, b[2] = {9, 0}, c[2] = {1, 0}, d[2] = {0, 0};  // 20 dB, then 0 dB
+  const auto tensor = [](const float* data) { return RealTensor{{DType::kFloat32, {2}, data, 8}, nullptr}; };
+  ASSERT_TRUE(sums.add(tensor(a), tensor(b)));
+  ASSERT_TRUE(sums.add(tensor(c), tensor(d)));
+  EXPECT_NEAR(sums.result().mean_sqnr_db, 10.0, 1e-9);
+  EXPECT_NEAR(sums.result().sqnr_db, 10 * std::log10(101.0 / 2.0), 1e-9);
+}
+
 }  // namespace
 }  // namespace fewbits::evaluate
