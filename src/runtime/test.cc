@@ -1,0 +1,222 @@
+// Plans and sessions: memory, shapes, threads, state, taps, and what must not happen while a plan runs.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <thread>
+
+#include "runtime/memory_plan.h"
+#include "runtime/session.h"
+#include "support/small_models.h"
+
+namespace {
+std::atomic<size_t> allocations{0};
+}  // namespace
+
+// Counts what the tests' whole program allocates.
+void* operator new(size_t size) {
+  ++allocations;
+  void* data = std::malloc(size == 0 ? 1 : size);
+  if (data == nullptr) throw std::bad_alloc();
+  return data;
+}
+void operator delete(void* data) noexcept { std::free(data); }
+void operator delete(void* data, size_t) noexcept { std::free(data); }
+
+namespace fewbits::runtime {
+namespace {
+
+using fewbits::testing::add_node;
+using fewbits::testing::add_value;
+using fewbits::testing::small_network;
+
+std::shared_ptr<const Model> shared(Model model) { return std::make_shared<const Model>(std::move(model)); }
+
+std::unique_ptr<Session> session_of(const std::shared_ptr<const Plan>& plan, int threads = 1) {
+  auto session = Session::make(plan, {threads});
+  EXPECT_TRUE(session);
+  return *std::move(session);
+}
+
+std::vector<float> run(Session& session, uint32_t seed) {
+  const TensorView input = session.input_view(0);
+  const auto values = fewbits::testing::some_floats(input.bytes / sizeof(float), seed);
+  std::memcpy(session.input(0), values.data(), input.bytes);
+  EXPECT_TRUE(session.run());
+  const TensorView output = session.output(0);
+  const auto* data = static_cast<const float*>(output.data);
+  return {data, data + output.bytes / sizeof(float)};
+}
+
+TEST(MemoryPlan, NeighboursInTimeDoNotOverlapAndOthersShare) {
+  std::vector<Block> blocks = {{100, 0, 1}, {200, 1, 2}, {100, 2, 3}, {300, 4, 4}};
+  const size_t total = place_blocks(blocks);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    EXPECT_EQ(blocks[i].offset % 64, 0u);
+    EXPECT_LE(blocks[i].offset + blocks[i].bytes, total);
+    for (size_t j = 0; j < i; ++j) {
+      const Block &a = blocks[i], &b = blocks[j];
+      if (a.last < b.first || b.last < a.first) continue;
+      EXPECT_TRUE(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset) << i << " and " << j;
+    }
+  }
+  EXPECT_LE(total, 128u + 256u);  // two live at once at the most, each rounded up to 64
+}
+
+TEST(Session, SoftmaxSumsToOne) {
+  const auto plan = Plan::make(shared(small_network()));
+  ASSERT_TRUE(plan) << plan.error().message;
+  const auto session = session_of(*plan);
+  const auto output = run(*session, 7);
+  ASSERT_EQ(output.size(), 5u);
+  float sum = 0;
+  for (float p : output) sum += p;
+  EXPECT_NEAR(sum, 1.0f, 1e-5);
+}
+
+TEST(Session, RunsTheSameAgainAndOnSeveralThreads) {
+  const auto plan = Plan::make(shared(small_network()));
+  ASSERT_TRUE(plan);
+  const auto session = session_of(*plan);
+  const auto first = run(*session, 3);
+  EXPECT_NE(run(*session, 4), first);
+  EXPECT_EQ(run(*session, 3), first);
+  const auto threaded = session_of(*plan, 2);
+  EXPECT_EQ(run(*threaded, 3), first);
+
+  std::vector<std::thread> threads;
+  std::atomic<int> same{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      const auto own = session_of(*plan);
+      for (int i = 0; i < 20; ++i) same += run(*own, 3) == first;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(same, 80);
+}
+
+TEST(Session, RunAllocatesNothing) {
+  const auto plan = Plan::make(shared(small_network()));
+  ASSERT_TRUE(plan);
+  for (int threads : {1, 2}) {
+    const auto session = session_of(*plan, threads);
+    ASSERT_TRUE(session->run());
+    const size_t before = allocations;
+    const Status status = session->run();
+    EXPECT_EQ(allocations - before, 0u);
+    EXPECT_TRUE(status);
+  }
+}
+
+TEST(Session, TapsSeeEveryValueOnce) {
+  const auto plan = Plan::make(shared(small_network()));
+  ASSERT_TRUE(plan);
+  const auto session = session_of(*plan);
+  std::vector<std::string> seen;
+  session->set_tap([&](int32_t graph, ValueId id, const TensorView& tensor) -> Status {
+    EXPECT_EQ(graph, 0);
+    EXPECT_NE(tensor.data, nullptr);
+    seen.push_back((*plan)->graph().value(id).name);
+    return {};
+  });
+  ASSERT_TRUE(session->run());
+  EXPECT_EQ(seen, (std::vector<std::string>{"input", "conv", "dw", "flat", "logits", "probabilities"}));
+  session->set_tap([](int32_t, ValueId, const TensorView&) -> Status { return fail(ErrorCode::kInvalidData, "enough"); });
+  const Status stopped = session->run();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().message, "enough");
+}
+
+TEST(Plan, OtherInputShapes) {
+  Model model;
+  model.graphs.resize(1);
+  Graph& g = model.main();
+  const ValueId in = add_value(g, "in", {1, 4}), out = add_value(g, "out", {1, 4});
+  add_node(g, Op::RELU, {in}, {out});
+  g.inputs = {in};
+  g.outputs = {out};
+  PlanOptions options;
+  options.input_shapes[0] = {3, 2};
+  const auto plan = Plan::make(shared(model), options);
+  ASSERT_TRUE(plan) << plan.error().message;
+  const auto session = session_of(*plan);
+  EXPECT_EQ(session->input_view(0).bytes, 24u);
+  EXPECT_EQ(session->output(0).shape, (Shape{3, 2}));
+  options.input_shapes[0] = {-1, 2};
+  EXPECT_FALSE(Plan::make(shared(model), options));
+}
+
+TEST(Plan, SizesThatAreComputedMakeDynamicSteps) {
+  // RESHAPE whose shape is an input.
+  Model model;
+  model.graphs.resize(1);
+  Graph& g = model.main();
+  const ValueId in = add_value(g, "in", {2, 6}), shape = add_value(g, "shape", {2}, DType::kInt32), out = add_value(g, "out", {1, 1});
+  const ValueId relu = add_value(g, "relu", {1, 1});
+  add_node(g, Op::RESHAPE, {in, shape}, {out}, tflite::ReshapeOptionsT());
+  add_node(g, Op::RELU, {out}, {relu});
+  g.inputs = {in, shape};
+  g.outputs = {relu};
+  const auto plan = Plan::make(shared(model));
+  ASSERT_TRUE(plan) << plan.error().message;
+  const auto session = session_of(*plan);
+  for (const auto& wanted : {std::array<int32_t, 2>{3, 4}, std::array<int32_t, 2>{-1, 2}}) {
+    for (int i = 0; i < 12; ++i) static_cast<float*>(session->input(0))[i] = static_cast<float>(i - 6);
+    std::memcpy(session->input(1), wanted.data(), 8);
+    ASSERT_TRUE(session->run());
+    EXPECT_EQ(session->output(0).shape, (Shape{wanted[0] < 0 ? 6 : 3, wanted[1]}));
+    EXPECT_EQ(static_cast<const float*>(session->output(0).data)[11], 5.0f);
+    EXPECT_EQ(static_cast<const float*>(session->output(0).data)[0], 0.0f);
+  }
+  const std::array<int32_t, 2> impossible{5, 5};
+  std::memcpy(session->input(1), impossible.data(), 8);
+  const Status status = session->run();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("cannot reshape"), std::string::npos) << status.error().message;
+}
+
+TEST(Plan, MissingKernelsAreListedTogether) {
+  Model model = small_network();
+  Graph& g = model.main();
+  for (const char* code : {"FlexA", "FlexB"}) {
+    Node node;
+    node.op = Op::CUSTOM;
+    node.custom_code = code;
+    node.inputs = {g.outputs[0]};
+    node.outputs = {add_value(g, std::string(code) + "/out", {1, 5})};
+    g.outputs = node.outputs;
+    g.add_node(std::move(node));
+  }
+  const auto plan = Plan::make(shared(model));
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(plan.error().message.find("FlexA"), std::string::npos);
+  EXPECT_NE(plan.error().message.find("FlexB"), std::string::npos);
+}
+
+TEST(Plan, WrongOperandCountsAreErrors) {
+  Model model = small_network();
+  model.main().node(0).inputs.resize(1);
+  const auto plan = Plan::make(shared(model));
+  ASSERT_FALSE(plan);
+  EXPECT_NE(plan.error().message.find("CONV_2D"), std::string::npos) << plan.error().message;
+}
+
+TEST(Plan, HugeShapesAreRefused) {
+  Model model;
+  model.graphs.resize(1);
+  Graph& g = model.main();
+  const ValueId in = add_value(g, "in", {1 << 20, 1 << 20, 64}), out = add_value(g, "out", {1});
+  add_node(g, Op::RELU, {in}, {out});
+  g.inputs = {in};
+  g.outputs = {out};
+  const auto plan = Plan::make(shared(model));
+  ASSERT_FALSE(plan);
+  EXPECT_NE(plan.error().message.find("'in'"), std::string::npos) << plan.error().message;
+}
+
+}  // namespace
+}  // namespace fewbits::runtime
