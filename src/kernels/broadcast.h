@@ -9,14 +9,7 @@
 #include <span>
 
 #include "base/thread_pool.h"
-
-// Elementwise loops may write over one of their inputs (kInPlace), which never carries a value from one step to the
-// next.
-#if defined(__clang__)
-#define FB_INDEPENDENT_LOOP _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define FB_INDEPENDENT_LOOP _Pragma("GCC ivdep")
-#endif
+#include "kernels/independent_loop.h"
 
 namespace fewbits {
 

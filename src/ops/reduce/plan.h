@@ -133,7 +133,7 @@ struct ReduceLoops {
         }
         if (!R::kOrdered) fold();
       }
-      for (size_t k = 0; i < inner; ++i, ++k) lanes[k] = r.add(lanes[k], row[i]);
+      for (size_t k = 0; k < kLanes && i < inner; ++i, ++k) lanes[k] = r.add(lanes[k], row[i]);
       if (!R::kOrdered) fold();
     });
     fold();

@@ -74,9 +74,11 @@ Result<Prepared> prepare_softmax(const OpContext& context) {
   const TensorInfo &input = context.inputs[0], &output = context.outputs[0];
   const auto* options = context.node->options->AsSoftmaxOptions();
   const float beta = options == nullptr ? 0.0f : options->beta;
+  const FloatRows& rows = select_float_rows(isa());
   if (input.dtype == DType::kFloat32 && output.dtype == DType::kFloat32) {
     return row_kernel<float, float>(
-        context, [beta](const float* x, float* y, size_t depth) noexcept { softmax_row_f32(x, y, depth, beta); },
+        context,
+        [beta, &rows](const float* x, float* y, size_t depth) noexcept { softmax_row_f32(rows, x, y, depth, beta); },
         "softmax_f32");
   }
   if (input.dtype != DType::kFloat32 && !(beta > 0 && std::isfinite(beta))) {
@@ -101,7 +103,12 @@ Result<Prepared> prepare_log_softmax(const OpContext& context) {
   if (context.inputs[0].dtype != context.outputs[0].dtype) return unsupported_types(context);
   switch (context.inputs[0].dtype) {
     case DType::kFloat32:
-      return row_kernel<float, float>(context, log_softmax_row_f32, "log_softmax_f32");
+      return row_kernel<float, float>(
+          context,
+          [&rows = select_float_rows(isa())](const float* x, float* y, size_t depth) noexcept {
+            log_softmax_row_f32(rows, x, y, depth);
+          },
+          "log_softmax_f32");
     case DType::kInt8:
       return prepare_log_softmax_8bit<int8_t>(context);
     case DType::kUInt8:

@@ -6,20 +6,12 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/float_math.h"
-
 namespace fewbits::ops {
 namespace {
 
 using Fixed0 = FixedPoint<int32_t, 0>;
 using Fixed5 = FixedPoint<int32_t, 5>;
 using Fixed12 = FixedPoint<int32_t, 12>;
-
-float row_maximum(const float* in, size_t depth) noexcept {
-  float most = std::numeric_limits<float>::lowest();
-  for (size_t i = 0; i < depth; ++i) most = in[i] > most ? in[i] : most;
-  return most;
-}
 
 template <class T>
 T row_maximum(const T* in, size_t depth) noexcept {
@@ -69,20 +61,14 @@ int32_t log_of_sum(Fixed12 sum) noexcept {
 
 }  // namespace
 
-void softmax_row_f32(const float* in, float* out, size_t depth, float beta) noexcept {
-  const float most = row_maximum(in, depth);
-  for (size_t i = 0; i < depth; ++i) out[i] = exp_f32((in[i] - most) * beta);
-  double sum = 0;
-  for (size_t i = 0; i < depth; ++i) sum += static_cast<double>(out[i]);
-  const auto total = static_cast<float>(sum);
-  for (size_t i = 0; i < depth; ++i) out[i] /= total;
+void softmax_row_f32(const FloatRows& rows, const float* in, float* out, size_t depth, float beta) noexcept {
+  const auto sum = static_cast<float>(rows.exp_row(in, out, depth, rows.maximum(in, depth), beta));
+  for (size_t i = 0; i < depth; ++i) out[i] /= sum;
 }
 
-void log_softmax_row_f32(const float* in, float* out, size_t depth) noexcept {
-  const float most = row_maximum(in, depth);
-  double sum = 0;
-  for (size_t i = 0; i < depth; ++i) sum += static_cast<double>(exp_f32(in[i] - most));
-  const auto log_sum = static_cast<float>(std::log(sum));
+void log_softmax_row_f32(const FloatRows& rows, const float* in, float* out, size_t depth) noexcept {
+  const float most = rows.maximum(in, depth);
+  const auto log_sum = static_cast<float>(std::log(rows.exp_sum(in, depth, most)));
   for (size_t i = 0; i < depth; ++i) out[i] = in[i] - most - log_sum;
 }
 

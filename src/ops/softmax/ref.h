@@ -7,12 +7,13 @@
 #include <cstdint>
 
 #include "kernels/fixed_point.h"
+#include "kernels/float_rows.h"
 #include "kernels/lut.h"
 
 namespace fewbits::ops {
 
-void softmax_row_f32(const float* in, float* out, size_t depth, float beta) noexcept;
-void log_softmax_row_f32(const float* in, float* out, size_t depth) noexcept;
+void softmax_row_f32(const FloatRows& rows, const float* in, float* out, size_t depth, float beta) noexcept;
+void log_softmax_row_f32(const FloatRows& rows, const float* in, float* out, size_t depth) noexcept;
 void l2_normalize_row_f32(const float* in, float* out, size_t depth) noexcept;
 
 // e^(scale * beta * d) for the differences d = -255 .. 0 of 8-bit values to their row's maximum, in fixed point.
