@@ -5,7 +5,9 @@
 #include "calibrate/statistics_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto file = fewbits::calibrate::parse_statistics(std::string(reinterpret_cast<const char*>(data), size), "fuzz");
-  if (file && !fewbits::calibrate::parse_statistics(fewbits::calibrate::statistics_text(*file), "fuzz again")) std::abort();
+  const auto file =
+      fewbits::calibrate::parse_statistics(std::string(reinterpret_cast<const char*>(data), size), "fuzz");
+  if (file && !fewbits::calibrate::parse_statistics(fewbits::calibrate::statistics_text(*file), "fuzz again"))
+    std::abort();
   return 0;
 }

@@ -143,7 +143,8 @@ SampleRunner::SampleRunner(std::shared_ptr<const Model> model, int32_t graph, in
 
 Result<runtime::Session*> SampleRunner::run(const Sample& sample) {
   bool fits = session_ != nullptr;
-  for (size_t i = 0; fits && i < sample.inputs.size(); ++i) fits = session_->input_view(i).shape == sample.inputs[i].shape;
+  for (size_t i = 0; fits && i < sample.inputs.size(); ++i)
+    fits = session_->input_view(i).shape == sample.inputs[i].shape;
   if (!fits) {
     runtime::PlanOptions options;
     options.graph = graph_;
@@ -158,8 +159,8 @@ Result<runtime::Session*> SampleRunner::run(const Sample& sample) {
   for (size_t i = 0; i < sample.inputs.size(); ++i) {
     const auto& bytes = sample.inputs[i].bytes;
     if (bytes.size() != session_->input_view(i).bytes) {
-      return fail(ErrorCode::kInternal, "{}: input {} takes {} bytes, not {}", sample.source, i, session_->input_view(i).bytes,
-                  bytes.size());
+      return fail(ErrorCode::kInternal, "{}: input {} takes {} bytes, not {}", sample.source, i,
+                  session_->input_view(i).bytes, bytes.size());
     }
     if (!bytes.empty()) std::memcpy(session_->input(i), bytes.data(), bytes.size());
   }
@@ -172,8 +173,9 @@ Result<Statistics> collect(std::shared_ptr<const Model> model, Dataset& data, st
                            const CollectOptions& options) {
   FB_ASSIGN(const ModelInputs inputs, model_inputs(*model, options.signature));
   Collector collector(*model, options);
-  SampleRunner runner(model, inputs.graph, options.threads,
-                      [&](int32_t graph, ValueId id, const TensorView& tensor) { return collector.see(graph, id, tensor); });
+  SampleRunner runner(model, inputs.graph, options.threads, [&](int32_t graph, ValueId id, const TensorView& tensor) {
+    return collector.see(graph, id, tensor);
+  });
   size_t seen = 0, done = 0;
   for (size_t index : samples) {
     FB_ASSIGN(const Sample sample, data.sample(index, inputs.specs));

@@ -8,7 +8,8 @@
 namespace fewbits {
 
 Node::Node()
-    : options(std::make_shared<tflite::BuiltinOptionsUnion>()), options2(std::make_shared<tflite::BuiltinOptions2Union>()) {}
+    : options(std::make_shared<tflite::BuiltinOptionsUnion>()),
+      options2(std::make_shared<tflite::BuiltinOptions2Union>()) {}
 
 std::string Node::type_name() const { return op == Op::CUSTOM ? custom_code : op_name(op); }
 
@@ -41,7 +42,9 @@ NodeId Graph::insert_node_after(Node node, NodeId after) {
 void Graph::remove_node(NodeId id) { order_.erase(std::remove(order_.begin(), order_.end(), id), order_.end()); }
 
 UseMap::UseMap(const Graph& graph)
-    : producer_(graph.value_count(), -1), consumers_(graph.value_count()), input_(graph.value_count(), 0),
+    : producer_(graph.value_count(), -1),
+      consumers_(graph.value_count()),
+      input_(graph.value_count(), 0),
       output_(graph.value_count(), 0) {
   for (NodeId id : graph.order()) {
     const Node& node = graph.node(id);

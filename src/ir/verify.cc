@@ -14,7 +14,9 @@ tl::unexpected<Error> bad(const std::string& where, const std::string& what) {
   return fail(ErrorCode::kInvalidModel, "{}: {}", where, what);
 }
 
-std::string value_text(const Graph& graph, ValueId id) { return fmt::format("tensor {} ('{}')", id, graph.value(id).name); }
+std::string value_text(const Graph& graph, ValueId id) {
+  return fmt::format("tensor {} ('{}')", id, graph.value(id).name);
+}
 
 Status verify_quantization(const Value& value, const std::string& where) {
   const QuantParams& quant = value.quant;
@@ -23,12 +25,14 @@ Status verify_quantization(const Value& value, const std::string& where) {
     return bad(where, fmt::format("{} scales but {} zero points", quant.scale.size(), quant.zero_point.size()));
   }
   for (float scale : quant.scale) {
-    if (!std::isfinite(scale) || scale < 0) return bad(where, fmt::format("the scale {} is not a positive number", scale));
+    if (!std::isfinite(scale) || scale < 0)
+      return bad(where, fmt::format("the scale {} is not a positive number", scale));
   }
   if (quant.scale.size() == 1) return {};
   const auto rank = static_cast<int32_t>(value.shape.size());
   if (quant.axis < 0 || quant.axis >= rank) {
-    return bad(where, fmt::format("quantized along dimension {}, but its shape is {}", quant.axis, shape_text(value.shape)));
+    return bad(where,
+               fmt::format("quantized along dimension {}, but its shape is {}", quant.axis, shape_text(value.shape)));
   }
   if (static_cast<size_t>(value.shape[static_cast<size_t>(quant.axis)]) != quant.scale.size()) {
     return bad(where, fmt::format("{} scales along dimension {} of the shape {}", quant.scale.size(), quant.axis,
@@ -51,8 +55,8 @@ Status verify_value(const Graph& graph, ValueId id) {
   if (value.is_const && !value.sparsity && dtype_bits(value.dtype) != 0) {
     const auto bytes = byte_size(value.dtype, *count);
     if (!bytes || *bytes > value.data.bytes().size()) {
-      return bad(where, fmt::format("holds {} bytes where {} of {} need {}", value.data.bytes().size(), shape_text(value.shape),
-                                    dtype_name(value.dtype), bytes.value_or(0)));
+      return bad(where, fmt::format("holds {} bytes where {} of {} need {}", value.data.bytes().size(),
+                                    shape_text(value.shape), dtype_name(value.dtype), bytes.value_or(0)));
     }
   }
   return {};
@@ -91,7 +95,8 @@ Status verify_graph(const Model& model, const Graph& graph) {
     for (ValueId id : node.outputs) {
       if (id == kNoValue) continue;
       if (made[static_cast<size_t>(id)]) {
-        return bad(describe_node(graph, node_id), value_text(graph, id) + " is already a constant, an input or another's output");
+        return bad(describe_node(graph, node_id),
+                   value_text(graph, id) + " is already a constant, an input or another's output");
       }
       made[static_cast<size_t>(id)] = 1;
     }
@@ -157,7 +162,8 @@ Status verify_signatures(const Model& model) {
     const Graph& graph = model.graphs[static_cast<size_t>(signature.graph)];
     for (const auto* list : {&signature.inputs, &signature.outputs}) {
       for (const SignatureTensor& tensor : *list) {
-        if (!graph.valid(tensor.value)) return bad(where, fmt::format("'{}' refers to tensor {}", tensor.name, tensor.value));
+        if (!graph.valid(tensor.value))
+          return bad(where, fmt::format("'{}' refers to tensor {}", tensor.name, tensor.value));
       }
     }
   }

@@ -24,9 +24,13 @@ struct Workspace {
 Status check_arity(const Graph& graph, NodeId id, const OpDef& def) {
   const Node& node = graph.node(id);
   const auto check = [&](size_t count, Arity arity, const char* what) -> Status {
-    if (count >= static_cast<size_t>(arity.min) && (arity.max < 0 || count <= static_cast<size_t>(arity.max))) return {};
-    return fail(ErrorCode::kInvalidModel, "{}: has {} {}, and takes {}{}", describe_node(graph, id), count, what, arity.min,
-                arity.max < 0 ? " or more" : arity.max > arity.min ? fmt::format(" to {}", arity.max) : "");
+    if (count >= static_cast<size_t>(arity.min) && (arity.max < 0 || count <= static_cast<size_t>(arity.max)))
+      return {};
+    return fail(ErrorCode::kInvalidModel, "{}: has {} {}, and takes {}{}", describe_node(graph, id), count, what,
+                arity.min,
+                arity.max < 0           ? " or more"
+                : arity.max > arity.min ? fmt::format(" to {}", arity.max)
+                                        : "");
   };
   FB_TRY(check(node.inputs.size(), def.inputs, "inputs"));
   FB_TRY(check(node.outputs.size(), def.outputs, "outputs"));
@@ -61,12 +65,14 @@ Result<std::optional<std::vector<OwnedTensor>>> fold_node(const Model& model, co
   using Folded = std::optional<std::vector<OwnedTensor>>;
   const Node& node = graph.node(id);
   const OpDef* def = find_op(node);
-  if (def == nullptr || def->prepare == nullptr || (def->flags & kStateful) || !called_graphs(node).empty()) return Folded();
+  if (def == nullptr || def->prepare == nullptr || (def->flags & kStateful) || !called_graphs(node).empty())
+    return Folded();
   size_t input_bytes = 0;
   for (const TensorInfo& input : inputs) {
     if (!input.present) continue;
     if (!input.is_const) return Folded();
-    input_bytes += input.value->is_const ? input.value->data.bytes().size() : byte_size(input.dtype, input.shape).value_or(0);
+    input_bytes +=
+        input.value->is_const ? input.value->data.bytes().size() : byte_size(input.dtype, input.shape).value_or(0);
   }
   std::vector<TensorInfo> outputs;
   for (ValueId value : node.outputs) {

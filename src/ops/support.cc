@@ -12,7 +12,8 @@ namespace fewbits::ops {
 
 Status copy_to_output(DynamicArgs& args, size_t i, const TensorView& value) {
   const bool sized = dtype_bits(value.dtype) != 0;
-  FB_ASSIGN(void* const to, sized ? args.resize_output(i, value.shape) : args.resize_output_bytes(i, value.shape, value.bytes));
+  FB_ASSIGN(void* const to,
+            sized ? args.resize_output(i, value.shape) : args.resize_output_bytes(i, value.shape, value.bytes));
   if (value.bytes > 0) std::memcpy(to, value.data, value.bytes);
   return {};
 }
@@ -55,8 +56,8 @@ Status infer_broadcast(OpContext& context) {
   if (any_dynamic(context)) return {};
   const auto shape = broadcast_shapes(context.inputs[0].shape, context.inputs[1].shape);
   if (!shape) {
-    return context.fail(ErrorCode::kInvalidModel, "the shapes {} and {} do not broadcast", shape_text(context.inputs[0].shape),
-                        shape_text(context.inputs[1].shape));
+    return context.fail(ErrorCode::kInvalidModel, "the shapes {} and {} do not broadcast",
+                        shape_text(context.inputs[0].shape), shape_text(context.inputs[1].shape));
   }
   context.outputs[0].shape = *shape;
   return {};
@@ -84,18 +85,24 @@ Result<std::optional<std::vector<int64_t>>> int_values(const OpContext& context,
   if (tensor.count() == 0) return std::optional(std::vector<int64_t>());
   if (tensor.data == nullptr) return std::optional<std::vector<int64_t>>();
   switch (tensor.dtype) {
-    case DType::kInt32: return std::optional(widen<int32_t>(tensor));
-    case DType::kInt64: return std::optional(widen<int64_t>(tensor));
-    case DType::kInt16: return std::optional(widen<int16_t>(tensor));
-    case DType::kInt8: return std::optional(widen<int8_t>(tensor));
-    case DType::kUInt8: return std::optional(widen<uint8_t>(tensor));
+    case DType::kInt32:
+      return std::optional(widen<int32_t>(tensor));
+    case DType::kInt64:
+      return std::optional(widen<int64_t>(tensor));
+    case DType::kInt16:
+      return std::optional(widen<int16_t>(tensor));
+    case DType::kInt8:
+      return std::optional(widen<int8_t>(tensor));
+    case DType::kUInt8:
+      return std::optional(widen<uint8_t>(tensor));
     default:
       return context.fail(ErrorCode::kUnsupported, "input {} ('{}') must hold integers, not {}", i, tensor.value->name,
                           dtype_name(tensor.dtype));
   }
 }
 
-Status require_type(const OpContext& context, const TensorInfo& tensor, const char* what, std::initializer_list<DType> types) {
+Status require_type(const OpContext& context, const TensorInfo& tensor, const char* what,
+                    std::initializer_list<DType> types) {
   if (tensor.present && std::find(types.begin(), types.end(), tensor.dtype) != types.end()) return {};
   std::string wanted;
   for (DType type : types) wanted += (wanted.empty() ? "" : " or ") + std::string(dtype_name(type));
@@ -126,8 +133,8 @@ Status require_per_tensor(const OpContext& context, const TensorInfo& tensor, co
   if (tensor.dtype == DType::kInt8 || tensor.dtype == DType::kUInt8 || tensor.dtype == DType::kInt16) {
     const IntRange range = type_range(tensor.dtype);
     if (tensor.quant->zero() < range.lo || tensor.quant->zero() > range.hi) {
-      return context.fail(ErrorCode::kInvalidModel, "{} ('{}') has the zero point {}, outside {}", what, tensor.value->name,
-                          tensor.quant->zero(), dtype_name(tensor.dtype));
+      return context.fail(ErrorCode::kInvalidModel, "{} ('{}') has the zero point {}, outside {}", what,
+                          tensor.value->name, tensor.quant->zero(), dtype_name(tensor.dtype));
     }
   }
   return {};
@@ -136,10 +143,14 @@ Status require_per_tensor(const OpContext& context, const TensorInfo& tensor, co
 Result<FloatRange> activation_range(const OpContext& context, tflite::ActivationFunctionType activation) {
   constexpr float kMax = std::numeric_limits<float>::max();
   switch (activation) {
-    case tflite::ActivationFunctionType::NONE: return FloatRange{-kMax, kMax};
-    case tflite::ActivationFunctionType::RELU: return FloatRange{0.0f, kMax};
-    case tflite::ActivationFunctionType::RELU_N1_TO_1: return FloatRange{-1.0f, 1.0f};
-    case tflite::ActivationFunctionType::RELU6: return FloatRange{0.0f, 6.0f};
+    case tflite::ActivationFunctionType::NONE:
+      return FloatRange{-kMax, kMax};
+    case tflite::ActivationFunctionType::RELU:
+      return FloatRange{0.0f, kMax};
+    case tflite::ActivationFunctionType::RELU_N1_TO_1:
+      return FloatRange{-1.0f, 1.0f};
+    case tflite::ActivationFunctionType::RELU6:
+      return FloatRange{0.0f, 6.0f};
     default:
       return context.fail(ErrorCode::kUnsupported, "fused activation {} cannot be run", static_cast<int>(activation));
   }
@@ -147,9 +158,12 @@ Result<FloatRange> activation_range(const OpContext& context, tflite::Activation
 
 IntRange type_range(DType type) {
   switch (type) {
-    case DType::kUInt8: return {0, 255};
-    case DType::kInt16: return {-32768, 32767};
-    default: return {-128, 127};
+    case DType::kUInt8:
+      return {0, 255};
+    case DType::kInt16:
+      return {-32768, 32767};
+    default:
+      return {-128, 127};
   }
 }
 
@@ -171,9 +185,12 @@ Result<IntRange> activation_range_quantized(const OpContext& context, tflite::Ac
 
 int32_t version_by_type(const OpContext& context) {
   switch (context.inputs[0].dtype) {
-    case DType::kInt8: return 2;
-    case DType::kInt16: return 3;
-    default: return 1;
+    case DType::kInt8:
+      return 2;
+    case DType::kInt16:
+      return 3;
+    default:
+      return 1;
   }
 }
 

@@ -55,7 +55,8 @@ TEST(FoldConstants, DoesNotBlowUpTheModel) {
   Model model;
   model.graphs.resize(1);
   Graph& g = model.main();
-  const ValueId dims = add_const<int32_t>(g, "dims", {2}, {4096, 4096}, DType::kInt32), value = add_floats(g, "value", {}, {1});
+  const ValueId dims = add_const<int32_t>(g, "dims", {2}, {4096, 4096}, DType::kInt32),
+                value = add_floats(g, "value", {}, {1});
   const ValueId filled = add_value(g, "filled", {4096, 4096});
   add_node(g, Op::FILL, {dims, value}, {filled});
   g.outputs = {filled};

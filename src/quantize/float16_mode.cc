@@ -16,7 +16,8 @@ class Float16Mode {
   void run() {
     for (size_t g = 0; g < model_.graphs.size(); ++g) run_graph(static_cast<int32_t>(g));
     if (clamped_ > 0) {
-      out_.warnings.push_back(fmt::format("{} weights beyond +-65504, the range of float16, were clamped to it", clamped_));
+      out_.warnings.push_back(
+          fmt::format("{} weights beyond +-65504, the range of float16, were clamped to it", clamped_));
     }
   }
 

@@ -15,7 +15,11 @@ namespace {
 class GraphRewriter {
  public:
   GraphRewriter(Model& model, int32_t graph, const Options& options, const IntegerPlan& plan)
-      : model_(model), graph_index_(graph), options_(options), plan_(plan), uses_(model.graphs[static_cast<size_t>(graph)]) {
+      : model_(model),
+        graph_index_(graph),
+        options_(options),
+        plan_(plan),
+        uses_(model.graphs[static_cast<size_t>(graph)]) {
     is_interface_ = graph == 0 || std::any_of(model.signatures.begin(), model.signatures.end(),
                                               [&](const Signature& s) { return s.graph == graph; });
     for (const Graph& g : model.graphs) {
@@ -144,12 +148,15 @@ class GraphRewriter {
   }
 
   // The least scale of each weight channel that keeps its bias within half of int32; empty when no bias comes near.
-  Result<std::vector<float>> bias_limits(const std::vector<ValueId>& inputs, const QuantRule& rule, size_t weights_at, int axis) {
+  Result<std::vector<float>> bias_limits(const std::vector<ValueId>& inputs, const QuantRule& rule, size_t weights_at,
+                                         int axis) {
     std::vector<float> least;
     if (plan_.activation() == DType::kInt16) return least;  // int64 biases
     for (size_t b = 0; b < inputs.size(); ++b) {
       const OperandRule& operand = operand_rule(rule.inputs, b);
-      if (operand.kind != OperandQuant::kBias || operand.weights != static_cast<int8_t>(weights_at) || !is_float(inputs[b])) continue;
+      if (operand.kind != OperandQuant::kBias || operand.weights != static_cast<int8_t>(weights_at) ||
+          !is_float(inputs[b]))
+        continue;
       const auto values = graph().value(inputs[b]).data.as<float>();
       FB_ASSIGN(const ValueId input, twin(inputs[static_cast<size_t>(operand.input)]));
       const float input_scale = graph().value(input).quant.scale[0];
@@ -158,7 +165,8 @@ class GraphRewriter {
       if (axis < 0 && !limits.empty()) limits = {*std::max_element(limits.begin(), limits.end())};
       least = std::move(limits);
     }
-    const auto channels = axis < 0 ? size_t{1} : static_cast<size_t>(graph().value(inputs[weights_at]).shape[static_cast<size_t>(axis)]);
+    const auto channels =
+        axis < 0 ? size_t{1} : static_cast<size_t>(graph().value(inputs[weights_at]).shape[static_cast<size_t>(axis)]);
     if (least.size() != channels) least.clear();
     // Only limits that bind are kept, so that a weight shared by two operators stays shared where it can.
     const QuantizedWeights free = quantize_weights(graph().value(inputs[weights_at]).data.as<float>(),
@@ -206,9 +214,10 @@ class GraphRewriter {
   }
 
   NodeId convert(Op op, ValueId from, ValueId to, NodeId after) {
-    const NodeId id = after < 0 ? (graph().order().empty() ? graph().add_node(convert_node(op, from, to))
-                                                           : graph().insert_node(convert_node(op, from, to), graph().order().front()))
-                                : graph().insert_node_after(convert_node(op, from, to), after);
+    const NodeId id =
+        after < 0 ? (graph().order().empty() ? graph().add_node(convert_node(op, from, to))
+                                             : graph().insert_node(convert_node(op, from, to), graph().order().front()))
+                  : graph().insert_node_after(convert_node(op, from, to), after);
     update_version(model_, graph_index_, id);
     return id;
   }
@@ -300,15 +309,18 @@ class GraphRewriter {
   void name_twins() {
     std::vector<uint8_t> alive(graph().value_count(), 0);
     for (NodeId id : graph().order()) {
-      for (ValueId v : graph().node(id).inputs) if (v != kNoValue) alive[static_cast<size_t>(v)] = 1;
-      for (ValueId v : graph().node(id).outputs) if (v != kNoValue) alive[static_cast<size_t>(v)] = 1;
+      for (ValueId v : graph().node(id).inputs)
+        if (v != kNoValue) alive[static_cast<size_t>(v)] = 1;
+      for (ValueId v : graph().node(id).outputs)
+        if (v != kNoValue) alive[static_cast<size_t>(v)] = 1;
     }
     std::map<std::string, bool> taken;
     for (const auto& [value, yes] : named_) taken[graph().value(value).name] = yes;
     for (const auto& [original, integer] : twins_) {
       if (named_.count(integer)) continue;
       Value& value = graph().value(integer);
-      if (alive[static_cast<size_t>(original)] || taken.count(value.name)) value.name += std::string("_") + dtype_name(value.dtype);
+      if (alive[static_cast<size_t>(original)] || taken.count(value.name))
+        value.name += std::string("_") + dtype_name(value.dtype);
     }
   }
 
@@ -316,7 +328,7 @@ class GraphRewriter {
   const int32_t graph_index_;
   const Options& options_;
   const IntegerPlan& plan_;
-  const UseMap uses_;  // of the graph as it was
+  const UseMap uses_;          // of the graph as it was
   bool is_interface_ = false;  // users see its inputs and outputs, no other graph calls it
   std::map<ValueId, ValueId> twins_;
   std::map<std::tuple<ValueId, float, int64_t>, ValueId> requantized_, constants_;
@@ -330,8 +342,8 @@ tl::unexpected<Error> offenders(const std::vector<Decision>& decisions) {
   for (const Decision& decision : decisions) {
     if (decision.treatment != Treatment::kFloat) continue;
     ++count;
-    list += fmt::format("\n  operator {} ({}, output '{}'): {}{}", decision.node, decision.type, decision.output, decision.reason,
-                        decision.help.empty() ? "" : "; " + decision.help);
+    list += fmt::format("\n  operator {} ({}, output '{}'): {}{}", decision.node, decision.type, decision.output,
+                        decision.reason, decision.help.empty() ? "" : "; " + decision.help);
   }
   return fail(ErrorCode::kUnsupported, "{} operator{} cannot run on integers:{}", count, count == 1 ? "" : "s", list);
 }

@@ -96,11 +96,13 @@ std::string IntegerPlan::operand_problem(const Node& node, const OpDef& def, std
     if (id == kNoValue) return {};
     const Value& value = graph().value(id);
     if (!is_float(id)) {
-      if (value.quant.quantized() && rule.kind != OperandQuant::kNone) return fmt::format("'{}' is quantized already", value.name);
+      if (value.quant.quantized() && rule.kind != OperandQuant::kNone)
+        return fmt::format("'{}' is quantized already", value.name);
       return {};
     }
     if (rule.kind == OperandQuant::kNone) return fmt::format("'{}' has no integer form here", value.name);
-    if (rule.kind == OperandQuant::kBias && !value.is_const) return fmt::format("its bias '{}' is not a constant", value.name);
+    if (rule.kind == OperandQuant::kBias && !value.is_const)
+      return fmt::format("its bias '{}' is not a constant", value.name);
     if (value.is_const) {
       if (value.sparsity) return fmt::format("its weights '{}' are sparse", value.name);
       const Status finite = check_finite(value.data.as<float>(), value.name);
@@ -214,7 +216,8 @@ const FixedParams& IntegerPlan::fixed_of(const OperandRule& rule) const {
 std::vector<std::pair<size_t, ValueId>> IntegerPlan::same_inputs(const Node& node, const QuantRule& rule) const {
   std::vector<std::pair<size_t, ValueId>> same;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
-    if (is_float(node.inputs[i]) && operand_rule(rule.inputs, i).kind == OperandQuant::kSame) same.emplace_back(i, node.inputs[i]);
+    if (is_float(node.inputs[i]) && operand_rule(rule.inputs, i).kind == OperandQuant::kSame)
+      same.emplace_back(i, node.inputs[i]);
   }
   return same;
 }
@@ -234,7 +237,8 @@ void IntegerPlan::group(NodeId id) {
   }
   const auto same = same_inputs(node, rule);
   std::vector<std::pair<size_t, ValueId>> activations;
-  std::copy_if(same.begin(), same.end(), std::back_inserter(activations), [&](const auto& s) { return is_activation(s.second); });
+  std::copy_if(same.begin(), same.end(), std::back_inserter(activations),
+               [&](const auto& s) { return is_activation(s.second); });
   if (leader == kNoValue && !activations.empty()) leader = activations[0].second;
   const auto fixed = [&](ValueId value) {
     const auto at = fixed_.find(root(value));
@@ -251,7 +255,8 @@ void IntegerPlan::group(NodeId id) {
       continue;
     }
     // Fixed parameters would clip the other operands: this one is requantized on its way in.
-    const float lo = activation() == DType::kInt8 ? -128.0f : -32768.0f, hi = activation() == DType::kInt8 ? 127.0f : 32767.0f;
+    const float lo = activation() == DType::kInt8 ? -128.0f : -32768.0f,
+                hi = activation() == DType::kInt8 ? 127.0f : 32767.0f;
     const float zero = static_cast<float>(mine.zero_point);
     widen(leader, {(lo - zero) * mine.scale, (hi - zero) * mine.scale, true});
     follows_[{id, i}] = leader;

@@ -58,9 +58,9 @@ class IntegerPlan {
   const Statistics& statistics_;
   std::vector<uint8_t> integer_;
   std::vector<Decision> decisions_;
-  mutable std::vector<ValueId> parent_;            // union-find over values that share parameters
-  std::map<ValueId, FixedParams> fixed_;           // by root
-  std::map<ValueId, Range> range_;                 // by root
+  mutable std::vector<ValueId> parent_;                   // union-find over values that share parameters
+  std::map<ValueId, FixedParams> fixed_;                  // by root
+  std::map<ValueId, Range> range_;                        // by root
   std::map<std::pair<NodeId, size_t>, ValueId> follows_;  // operand -> value whose parameters it takes
 };
 

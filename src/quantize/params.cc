@@ -33,7 +33,8 @@ std::vector<T> quantize_with(std::span<const float> values, float scale, double 
 }
 
 template <class T>
-std::vector<T> quantize_bias(std::span<const float> bias, float input_scale, std::span<const float> weight_scale, double limit) {
+std::vector<T> quantize_bias(std::span<const float> bias, float input_scale, std::span<const float> weight_scale,
+                             double limit) {
   std::vector<T> out(bias.size());
   for (size_t i = 0; i < bias.size(); ++i) {
     const double scale = static_cast<double>(input_scale) * weight_scale[weight_scale.size() == 1 ? 0 : i];
@@ -51,7 +52,8 @@ QuantParams activation_int8(float min, float max) {
   QuantParams quant;
   quant.min = {static_cast<float>(lo)};
   quant.max = {static_cast<float>(hi)};
-  if (lo == hi) return activation_int8(0, 1);  // nothing but zero: any scale is exact, and some kernels want one below 1
+  if (lo == hi)
+    return activation_int8(0, 1);  // nothing but zero: any scale is exact, and some kernels want one below 1
   // In double, then stored as float32: a range of denormals must not give a scale of zero.
   const double scale = std::max((hi - lo) / (kMax - kMin), static_cast<double>(std::numeric_limits<float>::min()));
   const double from_min = kMin - lo / scale, from_max = kMax - hi / scale;
@@ -67,12 +69,15 @@ QuantParams activation_int16(float min, float max) {
   QuantParams quant;
   quant.min = {static_cast<float>(-range)};
   quant.max = {static_cast<float>(range)};
-  quant.scale = {range == 0 ? 1.0f / 32767 : static_cast<float>(std::max(range / 32767, static_cast<double>(std::numeric_limits<float>::min())))};
+  quant.scale = {
+      range == 0 ? 1.0f / 32767
+                 : static_cast<float>(std::max(range / 32767, static_cast<double>(std::numeric_limits<float>::min())))};
   quant.zero_point = {0};
   return quant;
 }
 
-QuantizedWeights quantize_weights(std::span<const float> values, const Shape& shape, int axis, std::span<const float> min_scale) {
+QuantizedWeights quantize_weights(std::span<const float> values, const Shape& shape, int axis,
+                                  std::span<const float> min_scale) {
   const Channels channels = channels_of(shape, axis);
   std::vector<float> range(channels.count, 0.0f);
   float widest = 0;
@@ -88,7 +93,8 @@ QuantizedWeights quantize_weights(std::span<const float> values, const Shape& sh
   for (size_t c = 0; c < channels.count; ++c) {
     if (!min_scale.empty()) range[c] = std::max(range[c], min_scale[min_scale.size() == 1 ? 0 : c] * 127.0f);
     // A channel of zeros still needs a positive scale: any does, and one like its neighbours' keeps the bias precise.
-    if (range[c] < std::numeric_limits<float>::min() * 127) range[c] = std::max(widest, std::numeric_limits<float>::min() * 127);
+    if (range[c] < std::numeric_limits<float>::min() * 127)
+      range[c] = std::max(widest, std::numeric_limits<float>::min() * 127);
     out.quant.scale.push_back(range[c] / 127.0f);
   }
   out.values.resize(values.size());
@@ -104,11 +110,13 @@ float min_weight_scale_for_bias(float bias, float input_scale) {
   return static_cast<float>(std::abs(static_cast<double>(bias)) / (kHalf * input_scale));
 }
 
-std::vector<int32_t> quantize_bias_int32(std::span<const float> bias, float input_scale, std::span<const float> weight_scale) {
+std::vector<int32_t> quantize_bias_int32(std::span<const float> bias, float input_scale,
+                                         std::span<const float> weight_scale) {
   return quantize_bias<int32_t>(bias, input_scale, weight_scale, std::numeric_limits<int32_t>::max());
 }
 
-std::vector<int64_t> quantize_bias_int64(std::span<const float> bias, float input_scale, std::span<const float> weight_scale) {
+std::vector<int64_t> quantize_bias_int64(std::span<const float> bias, float input_scale,
+                                         std::span<const float> weight_scale) {
   // LiteRT's 16x8 kernels want accumulators below 2^47.
   return quantize_bias<int64_t>(bias, input_scale, weight_scale, static_cast<double>(int64_t{1} << 46));
 }
@@ -138,8 +146,9 @@ std::vector<uint16_t> to_float16(std::span<const float> values, size_t* clamped)
 Status check_finite(std::span<const float> values, const std::string& tensor) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
-      return fail(ErrorCode::kInvalidModel, "constant '{}' holds {} at element {}: it cannot be quantized; exclude its operator",
-                  tensor, values[i], i);
+      return fail(ErrorCode::kInvalidModel,
+                  "constant '{}' holds {} at element {}: it cannot be quantized; exclude its operator", tensor,
+                  values[i], i);
     }
   }
   return {};

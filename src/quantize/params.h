@@ -29,8 +29,10 @@ QuantizedWeights quantize_weights(std::span<const float> values, const Shape& sh
 float min_weight_scale_for_bias(float bias, float input_scale);
 
 // The bias at scale input_scale * weight_scale[c], rounded half away from zero and clamped to the type.
-std::vector<int32_t> quantize_bias_int32(std::span<const float> bias, float input_scale, std::span<const float> weight_scale);
-std::vector<int64_t> quantize_bias_int64(std::span<const float> bias, float input_scale, std::span<const float> weight_scale);
+std::vector<int32_t> quantize_bias_int32(std::span<const float> bias, float input_scale,
+                                         std::span<const float> weight_scale);
+std::vector<int64_t> quantize_bias_int64(std::span<const float> bias, float input_scale,
+                                         std::span<const float> weight_scale);
 
 // Constants that are activations (operands of ADD, CONCATENATION...), under given per-tensor parameters.
 std::vector<int8_t> quantize_int8(std::span<const float> values, const QuantParams& quant);

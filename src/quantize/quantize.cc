@@ -21,10 +21,14 @@ Result<QuantizeMode> mode_from_name(const std::string& name) {
 
 const char* treatment_name(Treatment treatment) noexcept {
   switch (treatment) {
-    case Treatment::kInteger: return "integer";
-    case Treatment::kHybrid: return "hybrid";
-    case Treatment::kWeightOnly: return "weight-only";
-    default: return "float";
+    case Treatment::kInteger:
+      return "integer";
+    case Treatment::kHybrid:
+      return "hybrid";
+    case Treatment::kWeightOnly:
+      return "weight-only";
+    default:
+      return "float";
   }
 }
 
@@ -45,10 +49,12 @@ Result<Options> complete(Options options) {
                   mode_name(options.mode), dtype_name(*type));
     }
     if (*type != DType::kInt8 && *type != DType::kUInt8 && *type != DType::kInt16) {
-      return fail(ErrorCode::kInvalidArgument, "inputs and outputs can be float32, int8, uint8 or int16, not {}", dtype_name(*type));
+      return fail(ErrorCode::kInvalidArgument, "inputs and outputs can be float32, int8, uint8 or int16, not {}",
+                  dtype_name(*type));
     }
     if (options.mode == Mode::kInt16x8 && *type != DType::kInt16) {
-      return fail(ErrorCode::kInvalidArgument, "mode int16x8 has float32 or int16 inputs and outputs, not {}", dtype_name(*type));
+      return fail(ErrorCode::kInvalidArgument, "mode int16x8 has float32 or int16 inputs and outputs, not {}",
+                  dtype_name(*type));
     }
   }
   return options;
@@ -62,7 +68,9 @@ const OperandRule& operand_rule(const std::vector<OperandRule>& rules, size_t i)
   return rules[std::min(i, rules.size() - 1)];
 }
 
-bool is_float_constant(const Value& value) { return value.is_const && value.dtype == DType::kFloat32 && !value.sparsity; }
+bool is_float_constant(const Value& value) {
+  return value.is_const && value.dtype == DType::kFloat32 && !value.sparsity;
+}
 
 std::string output_name(const Graph& graph, const Node& node) {
   return node.outputs.empty() || node.outputs[0] == kNoValue ? std::string() : graph.value(node.outputs[0]).name;
@@ -121,9 +129,15 @@ Result<Quantized> quantize(const Model& model, const Options& asked, const Stati
   }
   FB_TRY(passes::fold_constants(out.model));
   switch (options.mode) {
-    case Mode::kWeights: FB_TRY(quantize_weights_mode(out.model, options, out)); break;
-    case Mode::kFloat16: FB_TRY(quantize_float16_mode(out.model, options, out)); break;
-    default: FB_TRY(quantize_integer_mode(out.model, options, *statistics, out)); break;
+    case Mode::kWeights:
+      FB_TRY(quantize_weights_mode(out.model, options, out));
+      break;
+    case Mode::kFloat16:
+      FB_TRY(quantize_float16_mode(out.model, options, out));
+      break;
+    default:
+      FB_TRY(quantize_integer_mode(out.model, options, *statistics, out));
+      break;
   }
   FB_TRY(verify(out.model));
   return out;

@@ -57,8 +57,8 @@ TEST(Int8, FloatInputsAndOutputsAreConvertedAtTheBorders) {
   const auto out = quantize_as(small_network(), Mode::kInt8);
   ASSERT_TRUE(out) << out.error().message;
   const Graph& g = out->model.main();
-  EXPECT_EQ(types(g), (std::vector<std::string>{"QUANTIZE", "CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX",
-                                                "DEQUANTIZE"}));
+  EXPECT_EQ(types(g), (std::vector<std::string>{"QUANTIZE", "CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE",
+                                                "FULLY_CONNECTED", "SOFTMAX", "DEQUANTIZE"}));
   EXPECT_EQ(g.value(g.inputs[0]).dtype, DType::kFloat32);
   EXPECT_EQ(g.value(g.outputs[0]).dtype, DType::kFloat32);
   EXPECT_EQ(g.value(g.outputs[0]).name, "probabilities");
@@ -69,7 +69,8 @@ TEST(Int8, ParametersFollowTheRules) {
   const auto out = quantize_as(small_network(), Mode::kInt8Only);
   ASSERT_TRUE(out) << out.error().message;
   const Graph& g = out->model.main();
-  EXPECT_EQ(types(g), (std::vector<std::string>{"CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"}));
+  EXPECT_EQ(types(g),
+            (std::vector<std::string>{"CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"}));
   EXPECT_EQ(g.value(g.inputs[0]).dtype, DType::kInt8);
   EXPECT_EQ(g.value(g.inputs[0]).name, "input");
   const Node& conv = only(g, Op::CONV_2D);
@@ -121,8 +122,9 @@ TEST(Int8, ExcludedOperatorsStayFloatWithTheReason) {
   options.exclude = {"dw"};
   const auto out = quantize_as(small_network(), Mode::kInt8, options);
   ASSERT_TRUE(out) << out.error().message;
-  EXPECT_EQ(types(out->model.main()), (std::vector<std::string>{"QUANTIZE", "CONV_2D", "DEQUANTIZE", "DEPTHWISE_CONV_2D", "QUANTIZE",
-                                                                "RESHAPE", "FULLY_CONNECTED", "SOFTMAX", "DEQUANTIZE"}));
+  EXPECT_EQ(types(out->model.main()),
+            (std::vector<std::string>{"QUANTIZE", "CONV_2D", "DEQUANTIZE", "DEPTHWISE_CONV_2D", "QUANTIZE", "RESHAPE",
+                                      "FULLY_CONNECTED", "SOFTMAX", "DEQUANTIZE"}));
   const auto depthwise = std::find_if(out->decisions.begin(), out->decisions.end(),
                                       [](const Decision& d) { return d.type == "DEPTHWISE_CONV_2D"; });
   EXPECT_EQ(depthwise->treatment, Treatment::kFloat);

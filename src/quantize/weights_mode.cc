@@ -53,8 +53,8 @@ class WeightsMode {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
       if (id == kNoValue || !is_float_constant(g.value(id))) continue;
-      const bool hybrid = std::find(def.quant.hybrid_weights.begin(), def.quant.hybrid_weights.end(), static_cast<int8_t>(i)) !=
-                          def.quant.hybrid_weights.end();
+      const bool hybrid = std::find(def.quant.hybrid_weights.begin(), def.quant.hybrid_weights.end(),
+                                    static_cast<int8_t>(i)) != def.quant.hybrid_weights.end();
       const bool table = (def.flags & kTable) && i == 0;
       if (!hybrid && !table && operand_rule(def.quant.inputs, i).kind != OperandQuant::kWeights) continue;
       if (element_count(g.value(id).shape) >= options_.min_elements) {

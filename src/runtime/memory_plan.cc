@@ -10,7 +10,8 @@ size_t place_blocks(std::vector<Block>& blocks) {
   constexpr size_t kAlignment = 64;
   std::vector<size_t> by_size(blocks.size());
   std::iota(by_size.begin(), by_size.end(), size_t{0});
-  std::stable_sort(by_size.begin(), by_size.end(), [&](size_t a, size_t b) { return blocks[a].bytes > blocks[b].bytes; });
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [&](size_t a, size_t b) { return blocks[a].bytes > blocks[b].bytes; });
 
   std::vector<const Block*> placed;  // by offset
   size_t total = 0;

@@ -51,7 +51,8 @@ class PlanBuilder {
     for (size_t i = 0; i < infos_.size(); ++i) infos_[i] = ops::tensor_info(graph_->value(static_cast<ValueId>(i)));
     for (const auto& [index, shape] : options_.input_shapes) {
       if (index >= graph_->inputs.size()) return fail(ErrorCode::kInvalidArgument, "there is no input {}", index);
-      if (!checked_count(shape)) return fail(ErrorCode::kInvalidArgument, "input {} cannot have the shape {}", index, shape_text(shape));
+      if (!checked_count(shape))
+        return fail(ErrorCode::kInvalidArgument, "input {} cannot have the shape {}", index, shape_text(shape));
       infos_[static_cast<size_t>(graph_->inputs[index])].shape = shape;
     }
     return {};
@@ -166,14 +167,15 @@ class PlanBuilder {
     const auto bytes = byte_size(tensor.dtype, tensor.shape);
     if (!bytes) {  // strings and resources
       if (dtype_bits(tensor.dtype) != 0) {
-        return fail(ErrorCode::kInvalidModel, "tensor '{}' of shape {} is too large", tensor.value->name, shape_text(tensor.shape));
+        return fail(ErrorCode::kInvalidModel, "tensor '{}' of shape {} is too large", tensor.value->name,
+                    shape_text(tensor.shape));
       }
       value.place = Place::kDynamic;
       return {};
     }
     if (*bytes > options_.memory_limit) {
-      return fail(ErrorCode::kResource, "tensor '{}' of shape {} takes {} bytes", tensor.value->name, shape_text(tensor.shape),
-                  *bytes);
+      return fail(ErrorCode::kResource, "tensor '{}' of shape {} takes {} bytes", tensor.value->name,
+                  shape_text(tensor.shape), *bytes);
     }
     value.bytes = *bytes;
     if (tensor.is_variable) {

@@ -13,22 +13,22 @@
 namespace fewbits::runtime {
 
 struct PlanOptions {
-  int32_t graph = 0;                     // which subgraph
-  std::map<size_t, Shape> input_shapes;  // by index of the subgraph's inputs; others have the file's shape
+  int32_t graph = 0;                      // which subgraph
+  std::map<size_t, Shape> input_shapes;   // by index of the subgraph's inputs; others have the file's shape
   size_t memory_limit = size_t{1} << 40;  // bytes of the arena that are refused
 };
 
 enum class Place : uint8_t {
-  kNowhere,   // not used by anything that runs
-  kConst,     // the model's bytes, or a folded constant
-  kArena,     // session memory, reused between values
-  kState,     // session memory that keeps its content between runs
-  kDynamic,   // made by the session when its size is known
+  kNowhere,  // not used by anything that runs
+  kConst,    // the model's bytes, or a folded constant
+  kArena,    // session memory, reused between values
+  kState,    // session memory that keeps its content between runs
+  kDynamic,  // made by the session when its size is known
 };
 
 struct ValuePlan {
   Place place = Place::kNowhere;
-  Shape shape;             // static unless kDynamic
+  Shape shape;  // static unless kDynamic
   size_t bytes = 0;
   const void* data = nullptr;  // kConst
   size_t offset = 0;           // kArena, kState

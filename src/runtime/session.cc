@@ -18,7 +18,8 @@ constexpr size_t kSlack = 64;
 size_t align_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -56,8 +57,8 @@ class Session::StepArgs final : public DynamicArgs {
   std::vector<TensorView> inputs_;
 };
 
-Session::Session(std::shared_ptr<const Plan> plan, std::shared_ptr<ThreadPool> pool, std::shared_ptr<ResourceStore> resources,
-                 int depth)
+Session::Session(std::shared_ptr<const Plan> plan, std::shared_ptr<ThreadPool> pool,
+                 std::shared_ptr<ResourceStore> resources, int depth)
     : plan_(std::move(plan)), pool_(std::move(pool)), resources_(std::move(resources)), depth_(depth) {}
 
 Session::~Session() = default;
@@ -88,10 +89,14 @@ Status Session::allocate() {
     if (id == kNoValue) return nullptr;
     const ValuePlan& value = plan_->value(id);
     switch (value.place) {
-      case Place::kConst: return const_cast<void*>(value.data);
-      case Place::kArena: return arena_ + value.offset;
-      case Place::kState: return state_ + value.offset;
-      default: return nullptr;
+      case Place::kConst:
+        return const_cast<void*>(value.data);
+      case Place::kArena:
+        return arena_ + value.offset;
+      case Place::kState:
+        return state_ + value.offset;
+      default:
+        return nullptr;
     }
   };
   for (size_t s = 0; s < steps.size(); ++s) {
@@ -115,10 +120,14 @@ TensorView Session::view(ValueId id) const {
   const Value& value = plan_->graph().value(id);
   const ValuePlan& where = plan_->value(id);
   switch (where.place) {
-    case Place::kConst: return {value.dtype, where.shape, where.data, where.bytes};
-    case Place::kArena: return {value.dtype, where.shape, arena_ + where.offset, where.bytes};
-    case Place::kState: return {value.dtype, where.shape, state_ + where.offset, where.bytes};
-    default: break;
+    case Place::kConst:
+      return {value.dtype, where.shape, where.data, where.bytes};
+    case Place::kArena:
+      return {value.dtype, where.shape, arena_ + where.offset, where.bytes};
+    case Place::kState:
+      return {value.dtype, where.shape, state_ + where.offset, where.bytes};
+    default:
+      break;
   }
   const OwnedTensor* tensor = dynamic_[static_cast<size_t>(id)].get();
   return tensor == nullptr ? TensorView{value.dtype, {}, nullptr, 0} : tensor->view();
@@ -151,7 +160,8 @@ Result<void*> Session::make_dynamic(ValueId id, const Shape& shape, size_t bytes
     tensor->bytes.resize(bytes + kSlack);
     tensor->bytes.resize(bytes);
   } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::kResource, "no memory for the {} bytes of tensor '{}'", bytes, plan_->graph().value(id).name);
+    return fail(ErrorCode::kResource, "no memory for the {} bytes of tensor '{}'", bytes,
+                plan_->graph().value(id).name);
   }
   tensor->dtype = plan_->graph().value(id).dtype;
   tensor->shape = shape;
@@ -222,7 +232,9 @@ Status Session::run_dynamic(size_t s) {
     for (const TensorInfo& input : inputs) in.push_back(const_cast<void*>(input.data));
     for (size_t i = 0; i < outputs.size(); ++i) {
       const auto bytes = byte_size(outputs[i].dtype, outputs[i].shape);
-      if (!bytes) return context.fail(ErrorCode::kResource, "output {} of shape {} is too large", i, shape_text(outputs[i].shape));
+      if (!bytes)
+        return context.fail(ErrorCode::kResource, "output {} of shape {} is too large", i,
+                            shape_text(outputs[i].shape));
       FB_ASSIGN(void* data, make_dynamic(node.outputs[i], outputs[i].shape, *bytes));
       out.push_back(data);
     }
@@ -234,7 +246,8 @@ Status Session::run_dynamic(size_t s) {
 }
 
 Result<std::vector<OwnedTensor>> Session::call(int32_t graph, std::span<const TensorView> inputs) {
-  if (depth_ >= kMaxCallDepth) return fail(ErrorCode::kInvalidModel, "subgraphs call each other more than {} deep", kMaxCallDepth);
+  if (depth_ >= kMaxCallDepth)
+    return fail(ErrorCode::kInvalidModel, "subgraphs call each other more than {} deep", kMaxCallDepth);
   auto& callee = callees_[graph];
   bool fits = callee != nullptr;
   for (size_t i = 0; fits && i < inputs.size(); ++i) fits = callee->input_view(i).shape == inputs[i].shape;
@@ -244,7 +257,8 @@ Result<std::vector<OwnedTensor>> Session::call(int32_t graph, std::span<const Te
     for (size_t i = 0; i < inputs.size(); ++i) options.input_shapes[i] = inputs[i].shape;
     FB_ASSIGN(auto plan, Plan::make(plan_->shared_model(), options));
     if (plan->graph().inputs.size() != inputs.size()) {
-      return fail(ErrorCode::kInvalidModel, "subgraph {} takes {} inputs, not {}", graph, plan->graph().inputs.size(), inputs.size());
+      return fail(ErrorCode::kInvalidModel, "subgraph {} takes {} inputs, not {}", graph, plan->graph().inputs.size(),
+                  inputs.size());
     }
     callee.reset(new Session(std::move(plan), pool_, resources_, depth_ + 1));
     FB_TRY(callee->allocate());

@@ -47,7 +47,8 @@ class Session {
  private:
   struct DynamicStep;
   class StepArgs;
-  Session(std::shared_ptr<const Plan> plan, std::shared_ptr<ThreadPool> pool, std::shared_ptr<ResourceStore> resources, int depth);
+  Session(std::shared_ptr<const Plan> plan, std::shared_ptr<ThreadPool> pool, std::shared_ptr<ResourceStore> resources,
+          int depth);
   Status allocate();
   void clear_state() noexcept;
   Status run_dynamic(size_t step);

@@ -124,7 +124,8 @@ TEST(Session, TapsSeeEveryValueOnce) {
   });
   ASSERT_TRUE(session->run());
   EXPECT_EQ(seen, (std::vector<std::string>{"input", "conv", "dw", "flat", "logits", "probabilities"}));
-  session->set_tap([](int32_t, ValueId, const TensorView&) -> Status { return fail(ErrorCode::kInvalidData, "enough"); });
+  session->set_tap(
+      [](int32_t, ValueId, const TensorView&) -> Status { return fail(ErrorCode::kInvalidData, "enough"); });
   const Status stopped = session->run();
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().message, "enough");
@@ -154,7 +155,8 @@ TEST(Plan, SizesThatAreComputedMakeDynamicSteps) {
   Model model;
   model.graphs.resize(1);
   Graph& g = model.main();
-  const ValueId in = add_value(g, "in", {2, 6}), shape = add_value(g, "shape", {2}, DType::kInt32), out = add_value(g, "out", {1, 1});
+  const ValueId in = add_value(g, "in", {2, 6}), shape = add_value(g, "shape", {2}, DType::kInt32),
+                out = add_value(g, "out", {1, 1});
   const ValueId relu = add_value(g, "relu", {1, 1});
   add_node(g, Op::RESHAPE, {in, shape}, {out}, tflite::ReshapeOptionsT());
   add_node(g, Op::RELU, {out}, {relu});

@@ -32,20 +32,34 @@ struct Arguments {
 
 double element(DType type, const void* data, size_t i) {
   switch (type) {
-    case DType::kFloat32: return static_cast<const float*>(data)[i];
-    case DType::kFloat64: return static_cast<const double*>(data)[i];
-    case DType::kFloat16: return half_to_float(static_cast<const uint16_t*>(data)[i]);
-    case DType::kInt8: return static_cast<const int8_t*>(data)[i];
-    case DType::kInt4: return static_cast<int8_t>(static_cast<const uint8_t*>(data)[i / 2] << (i % 2 == 0 ? 4 : 0)) >> 4;
-    case DType::kUInt8: return static_cast<const uint8_t*>(data)[i];
-    case DType::kInt16: return static_cast<const int16_t*>(data)[i];
-    case DType::kUInt16: return static_cast<const uint16_t*>(data)[i];
-    case DType::kInt32: return static_cast<const int32_t*>(data)[i];
-    case DType::kUInt32: return static_cast<const uint32_t*>(data)[i];
-    case DType::kInt64: return static_cast<double>(static_cast<const int64_t*>(data)[i]);
-    case DType::kUInt64: return static_cast<double>(static_cast<const uint64_t*>(data)[i]);
-    case DType::kBool: return static_cast<const uint8_t*>(data)[i] != 0;
-    default: return 0;
+    case DType::kFloat32:
+      return static_cast<const float*>(data)[i];
+    case DType::kFloat64:
+      return static_cast<const double*>(data)[i];
+    case DType::kFloat16:
+      return half_to_float(static_cast<const uint16_t*>(data)[i]);
+    case DType::kInt8:
+      return static_cast<const int8_t*>(data)[i];
+    case DType::kInt4:
+      return static_cast<int8_t>(static_cast<const uint8_t*>(data)[i / 2] << (i % 2 == 0 ? 4 : 0)) >> 4;
+    case DType::kUInt8:
+      return static_cast<const uint8_t*>(data)[i];
+    case DType::kInt16:
+      return static_cast<const int16_t*>(data)[i];
+    case DType::kUInt16:
+      return static_cast<const uint16_t*>(data)[i];
+    case DType::kInt32:
+      return static_cast<const int32_t*>(data)[i];
+    case DType::kUInt32:
+      return static_cast<const uint32_t*>(data)[i];
+    case DType::kInt64:
+      return static_cast<double>(static_cast<const int64_t*>(data)[i]);
+    case DType::kUInt64:
+      return static_cast<double>(static_cast<const uint64_t*>(data)[i]);
+    case DType::kBool:
+      return static_cast<const uint8_t*>(data)[i] != 0;
+    default:
+      return 0;
   }
 }
 
@@ -66,8 +80,9 @@ Status compare(const TensorView& ours, const calibrate::Array& expected, const j
     const double value = element(expected_type, expected.bytes.data(), i);
     if (std::isfinite(value)) lo = std::min(lo, value), hi = std::max(hi, value);
   }
-  const double allowed = tolerance.at("kind") == "float" ? tolerance.at("rel_range").get<double>() * std::max(hi - lo, 1e-30)
-                                                          : tolerance.at("max_diff").get<double>();
+  const double allowed = tolerance.at("kind") == "float"
+                             ? tolerance.at("rel_range").get<double>() * std::max(hi - lo, 1e-30)
+                             : tolerance.at("max_diff").get<double>();
   for (size_t i = 0; i < count; ++i) {
     const double a = element(type, ours.data, i), b = element(expected_type, expected.bytes.data(), i);
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
@@ -93,7 +108,8 @@ Status run_case(const std::string& base, const json& entry, const Arguments& arg
   FB_ASSIGN(const auto arrays, calibrate::NpzReader::open(base + ".npz"));
   runtime::PlanOptions options;
   if (entry.contains("resize")) {
-    for (const auto& [index, shape] : entry["resize"].items()) options.input_shapes[std::stoul(index)] = shape.get<Shape>();
+    for (const auto& [index, shape] : entry["resize"].items())
+      options.input_shapes[std::stoul(index)] = shape.get<Shape>();
   }
   FB_ASSIGN(const auto plan, runtime::Plan::make(model, options));
   FB_ASSIGN(const auto session, runtime::Session::make(plan, {arguments.threads}));
@@ -133,7 +149,8 @@ int run_all(const Arguments& arguments) {
     }
   }
   for (const auto& [op, counts] : by_op) {
-    if (!arguments.quiet || counts.second > 0) std::printf("%-48s %5d passed %5d failed\n", op.c_str(), counts.first, counts.second);
+    if (!arguments.quiet || counts.second > 0)
+      std::printf("%-48s %5d passed %5d failed\n", op.c_str(), counts.first, counts.second);
   }
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed > 0 || passed == 0;

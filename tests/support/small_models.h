@@ -80,9 +80,11 @@ inline Model small_network() {
   const ValueId depth = add_value(g, "dw", {1, 4, 4, 8});
   tflite::DepthwiseConv2DOptionsT depth_options;
   depth_options.stride_w = depth_options.stride_h = depth_options.depth_multiplier = 1;
-  add_node(g, Op::DEPTHWISE_CONV_2D, {conv, depth_filter, add_floats(g, "dw/b", {8}, some_floats(8, 4))}, {depth}, depth_options);
+  add_node(g, Op::DEPTHWISE_CONV_2D, {conv, depth_filter, add_floats(g, "dw/b", {8}, some_floats(8, 4))}, {depth},
+           depth_options);
   const ValueId flat = add_value(g, "flat", {1, 128});
-  add_node(g, Op::RESHAPE, {depth, add_const<int32_t>(g, "shape", {2}, {1, 128}, DType::kInt32)}, {flat}, tflite::ReshapeOptionsT());
+  add_node(g, Op::RESHAPE, {depth, add_const<int32_t>(g, "shape", {2}, {1, 128}, DType::kInt32)}, {flat},
+           tflite::ReshapeOptionsT());
   const ValueId logits = add_value(g, "logits", {1, 5});
   add_node(g, Op::FULLY_CONNECTED, {flat, add_floats(g, "fc/w", {5, 128}, some_floats(640, 5)), kNoValue}, {logits},
            tflite::FullyConnectedOptionsT());

@@ -57,7 +57,8 @@ class Reader {
     }
     root_ = tflite::GetModel(bytes_.data());
     if (root_->version() != kSchemaVersion) {
-      return fail(ErrorCode::kInvalidModel, "schema version {} cannot be read, only {}", root_->version(), kSchemaVersion);
+      return fail(ErrorCode::kInvalidModel, "schema version {} cannot be read, only {}", root_->version(),
+                  kSchemaVersion);
     }
     return {};
   }
@@ -107,10 +108,12 @@ class Reader {
     if (root_->operator_codes() == nullptr) return {};
     for (const tflite::OperatorCode* code : *root_->operator_codes()) {
       // Old files set only the byte-sized field, new ones both.
-      const int32_t builtin = std::max<int32_t>(code->deprecated_builtin_code(), static_cast<int32_t>(code->builtin_code()));
+      const int32_t builtin =
+          std::max<int32_t>(code->deprecated_builtin_code(), static_cast<int32_t>(code->builtin_code()));
       if (builtin < 0 || builtin >= kOpCount) {
-        return fail(ErrorCode::kUnsupported, "the model uses builtin operator code {}, and this fewbits knows codes up to {}",
-                    builtin, kOpCount - 1);
+        return fail(ErrorCode::kUnsupported,
+                    "the model uses builtin operator code {}, and this fewbits knows codes up to {}", builtin,
+                    kOpCount - 1);
       }
       Node node;
       node.op = static_cast<Op>(builtin);
@@ -126,7 +129,8 @@ class Reader {
     value.name = text(tensor->name());
     value.dtype = static_cast<DType>(tensor->type());
     if (value.dtype < DType::kFloat32 || value.dtype > DType::kFloat8E5M2) {
-      return fail(ErrorCode::kInvalidModel, "tensor '{}' has the unknown type {}", value.name, static_cast<int>(value.dtype));
+      return fail(ErrorCode::kInvalidModel, "tensor '{}' has the unknown type {}", value.name,
+                  static_cast<int>(value.dtype));
     }
     value.shape = list<int32_t>(tensor->shape());
     value.shape_signature = list<int32_t>(tensor->shape_signature());
@@ -177,7 +181,8 @@ class Reader {
     if (op->builtin_options2() != nullptr) {
       auto options = std::make_shared<tflite::BuiltinOptions2Union>();
       options->type = op->builtin_options2_type();
-      options->value = tflite::BuiltinOptions2Union::UnPack(op->builtin_options2(), op->builtin_options2_type(), nullptr);
+      options->value =
+          tflite::BuiltinOptions2Union::UnPack(op->builtin_options2(), op->builtin_options2_type(), nullptr);
       node.options2 = std::move(options);
     }
     if (op->large_custom_options_offset() > 1) {
@@ -242,7 +247,8 @@ class Reader {
       signature.graph = static_cast<int32_t>(def->subgraph_index());
       const auto read_map = [](const auto* map, std::vector<SignatureTensor>& out) {
         if (map == nullptr) return;
-        for (const tflite::TensorMap* item : *map) out.push_back({text(item->name()), static_cast<ValueId>(item->tensor_index())});
+        for (const tflite::TensorMap* item : *map)
+          out.push_back({text(item->name()), static_cast<ValueId>(item->tensor_index())});
       };
       read_map(def->inputs(), signature.inputs);
       read_map(def->outputs(), signature.outputs);
@@ -262,7 +268,8 @@ class Reader {
 
   void read_external(Model& model) const {
     if (root_->external_buffer_groups() != nullptr) {
-      for (const auto* group : *root_->external_buffer_groups()) model.external_buffer_groups.push_back(text(group->name()));
+      for (const auto* group : *root_->external_buffer_groups())
+        model.external_buffer_groups.push_back(text(group->name()));
     }
     if (root_->external_buffers() != nullptr) {
       for (const auto* b : *root_->external_buffers()) {

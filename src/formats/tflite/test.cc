@@ -122,7 +122,8 @@ std::vector<uint8_t> zip_at(uint32_t offset) {
   const auto u32 = [&](uint32_t v) { u16(v & 65535), u16(v >> 16); };
   u32(0x04034b50), u16(20), u16(0), u16(0), u16(0), u16(0), u32(0), u32(0), u32(0), u16(1), u16(0), zip.push_back('a');
   const uint32_t directory = static_cast<uint32_t>(zip.size());
-  u32(0x02014b50), u16(20), u16(20), u16(0), u16(0), u16(0), u16(0), u32(0), u32(0), u32(0), u16(1), u16(0), u16(0), u16(0), u16(0);
+  u32(0x02014b50), u16(20), u16(20), u16(0), u16(0), u16(0), u16(0), u32(0), u32(0), u32(0), u16(1), u16(0), u16(0),
+      u16(0), u16(0);
   u32(0), u32(offset), zip.push_back('a');
   const uint32_t size = static_cast<uint32_t>(zip.size()) - directory;
   u32(0x06054b50), u16(0), u16(0), u16(1), u16(1), u32(size), u32(offset + directory), u16(0);
@@ -150,7 +151,8 @@ TEST(TfliteFormat, OldFilesSetOnlyTheDeprecatedCode) {
   auto bytes = bytes_of(small_network());
   tflite::ModelT model;
   tflite::GetModel(bytes.data())->UnPackTo(&model);
-  for (auto& code : model.operator_codes) code->builtin_code = tflite::BuiltinOperator::ADD;  // 0, the default: not stored
+  for (auto& code : model.operator_codes)
+    code->builtin_code = tflite::BuiltinOperator::ADD;  // 0, the default: not stored
   flatbuffers::FlatBufferBuilder builder;
   tflite::FinishModelBuffer(builder, tflite::CreateModel(builder, &model));
   const auto back = read({builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()});

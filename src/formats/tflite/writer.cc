@@ -121,7 +121,8 @@ class Writer {
         if (numbers_[g][i] != kNoValue) buffers_.index_of(graph.value(static_cast<ValueId>(i)).data);
       }
       for (NodeId id : graph.order()) {
-        const auto [at, is_new] = codes_.try_emplace(code_key(graph.node(id)), static_cast<uint32_t>(code_order_.size()));
+        const auto [at, is_new] =
+            codes_.try_emplace(code_key(graph.node(id)), static_cast<uint32_t>(code_order_.size()));
         if (is_new) code_order_.push_back(at->first);
       }
     }
@@ -188,7 +189,9 @@ class Writer {
 
   Offset<tflite::QuantizationParameters> write_quantization(const QuantParams& quant) {
     if (quant.scale.empty() && quant.min.empty() && quant.max.empty() && quant.details == nullptr) return 0;
-    const auto floats = [&](const std::vector<float>& values) { return values.empty() ? 0 : builder_.CreateVector(values); };
+    const auto floats = [&](const std::vector<float>& values) {
+      return values.empty() ? 0 : builder_.CreateVector(values);
+    };
     const auto min = floats(quant.min);
     const auto max = floats(quant.max);
     const auto scale = floats(quant.scale);
@@ -215,11 +218,12 @@ class Writer {
     const auto sparsity = value.sparsity ? tflite::CreateSparsityParameters(builder_, value.sparsity.get()) : 0;
     const auto signature = value.shape_signature.empty() ? 0 : builder_.CreateVector(value.shape_signature);
     std::vector<Offset<tflite::VariantSubType>> variants;
-    for (const auto& variant : value.variant_tensors) variants.push_back(tflite::CreateVariantSubType(builder_, variant.get()));
+    for (const auto& variant : value.variant_tensors)
+      variants.push_back(tflite::CreateVariantSubType(builder_, variant.get()));
     const auto variant_list = variants.empty() ? 0 : builder_.CreateVector(variants);
-    return tflite::CreateTensor(builder_, shape, static_cast<tflite::TensorType>(value.dtype), buffers_.index_of(value.data), name,
-                                quantization, value.is_variable, sparsity, signature, value.has_rank, variant_list,
-                                value.external_buffer);
+    return tflite::CreateTensor(builder_, shape, static_cast<tflite::TensorType>(value.dtype),
+                                buffers_.index_of(value.data), name, quantization, value.is_variable, sparsity,
+                                signature, value.has_rank, variant_list, value.external_buffer);
   }
 
   Offset<flatbuffers::Vector<int32_t>> write_ids(const std::vector<ValueId>& ids, const std::vector<ValueId>& numbers) {
@@ -235,7 +239,8 @@ class Writer {
     const auto options2 = node.options2->value == nullptr ? Offset<void>(0) : node.options2->Pack(builder_);
     const auto bytes = node.custom_options.bytes();
     const auto custom = bytes.empty() ? 0 : builder_.CreateVector(bytes.data(), bytes.size());
-    const auto mutating = node.mutating_variable_inputs.empty() ? 0 : builder_.CreateVector(node.mutating_variable_inputs);
+    const auto mutating =
+        node.mutating_variable_inputs.empty() ? 0 : builder_.CreateVector(node.mutating_variable_inputs);
     const auto intermediates = node.intermediates.empty() ? 0 : write_ids(node.intermediates, numbers);
     return tflite::CreateOperator(builder_, codes_.at(code_key(node)), inputs, outputs,
                                   options.IsNull() ? tflite::BuiltinOptions::NONE : node.options->type, options, custom,
@@ -257,7 +262,8 @@ class Writer {
     const auto outputs = write_ids(graph.outputs, numbers_[g]);
     const auto operator_list = builder_.CreateVector(operators);
     const auto name = builder_.CreateString(graph.name);
-    return tflite::CreateSubGraph(builder_, tensor_list, inputs, outputs, operator_list, name, graph.debug_metadata_index);
+    return tflite::CreateSubGraph(builder_, tensor_list, inputs, outputs, operator_list, name,
+                                  graph.debug_metadata_index);
   }
 
   Offset<flatbuffers::Vector<Offset<tflite::Metadata>>> write_metadata() {
@@ -285,7 +291,8 @@ class Writer {
       const auto inputs = map(signature.inputs);
       const auto outputs = map(signature.outputs);
       const auto key = builder_.CreateString(signature.key);
-      list.push_back(tflite::CreateSignatureDef(builder_, inputs, outputs, key, static_cast<uint32_t>(signature.graph)));
+      list.push_back(
+          tflite::CreateSignatureDef(builder_, inputs, outputs, key, static_cast<uint32_t>(signature.graph)));
     }
     return builder_.CreateVector(list);
   }
@@ -303,7 +310,8 @@ class Writer {
     if (model_.external_buffers.empty()) return 0;
     std::vector<Offset<tflite::ExternalBuffer>> list;
     for (const ExternalBuffer& b : model_.external_buffers) {
-      list.push_back(tflite::CreateExternalBuffer(builder_, b.id, b.group, b.offset, b.length, builder_.CreateString(b.packing)));
+      list.push_back(
+          tflite::CreateExternalBuffer(builder_, b.id, b.group, b.offset, b.length, builder_.CreateString(b.packing)));
     }
     return builder_.CreateVector(list);
   }

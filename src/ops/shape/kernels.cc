@@ -20,7 +20,8 @@ Result<Prepared> prepare_view(const OpContext& context) {
 Result<Prepared> prepare_shape(const OpContext& context) {
   FB_TRY(require_type(context, context.outputs[0], "the output", {DType::kInt32, DType::kInt64}));
   return make_kernel(
-      [shape = context.inputs[0].shape, wide = context.outputs[0].dtype == DType::kInt64](const RunArgs& args) noexcept {
+      [shape = context.inputs[0].shape,
+       wide = context.outputs[0].dtype == DType::kInt64](const RunArgs& args) noexcept {
         for (size_t i = 0; i < shape.size(); ++i) {
           if (wide) {
             out<int64_t>(args)[i] = shape[i];
@@ -34,7 +35,8 @@ Result<Prepared> prepare_shape(const OpContext& context) {
 
 Result<Prepared> prepare_rank(const OpContext& context) {
   FB_TRY(require_type(context, context.outputs[0], "the output", {DType::kInt32}));
-  return make_kernel([rank = context.inputs[0].rank()](const RunArgs& args) noexcept { *out<int32_t>(args) = rank; }, "rank");
+  return make_kernel([rank = context.inputs[0].rank()](const RunArgs& args) noexcept { *out<int32_t>(args) = rank; },
+                     "rank");
 }
 
 Result<Prepared> prepare_zeros_like(const OpContext& context) {

@@ -11,7 +11,8 @@ namespace {
 Result<std::optional<std::vector<int64_t>>> reshape_target(const OpContext& context) {
   if (context.has_input(1)) return int_values(context, 1);
   const auto* options = context.node->options->AsReshapeOptions();
-  if (options == nullptr) return context.fail(ErrorCode::kInvalidModel, "there is neither a shape operand nor an option");
+  if (options == nullptr)
+    return context.fail(ErrorCode::kInvalidModel, "there is neither a shape operand nor an option");
   // Old converters wrote a scalar as the shape [0].
   if (options->new_shape.size() == 1 && options->new_shape[0] == 0) return std::optional(std::vector<int64_t>());
   return std::optional(std::vector<int64_t>(options->new_shape.begin(), options->new_shape.end()));
@@ -42,8 +43,8 @@ Status infer_reshape(OpContext& context) {
     known *= rest;
   }
   if (known != count) {
-    return context.fail(ErrorCode::kInvalidModel, "cannot reshape {} ({} elements) to {}", shape_text(context.inputs[0].shape),
-                        count, shape_text(shape));
+    return context.fail(ErrorCode::kInvalidModel, "cannot reshape {} ({} elements) to {}",
+                        shape_text(context.inputs[0].shape), count, shape_text(shape));
   }
   context.outputs[0].shape = std::move(shape);
   return {};
@@ -96,14 +97,25 @@ Status infer_scalar(OpContext& context) {
 
 // Bytes are only renamed: quantized tensors keep their parameters.
 QuantRule view_rule() {
-  return {.int8 = true, .int16 = true, .inputs = {{.kind = OperandQuant::kSame}, {}}, .outputs = {{.kind = OperandQuant::kSame}}};
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {{.kind = OperandQuant::kSame}, {}},
+          .outputs = {{.kind = OperandQuant::kSame}}};
 }
 
 const OpDef kOps[] = {
-    {.op = Op::RESHAPE, .inputs = {1, 2}, .flags = kView, .infer = infer_reshape, .prepare = prepare_view, .quant = view_rule()},
-    {.op = Op::SQUEEZE, .flags = kView, .infer = infer_squeeze, .prepare = prepare_view,
+    {.op = Op::RESHAPE,
+     .inputs = {1, 2},
+     .flags = kView,
+     .infer = infer_reshape,
+     .prepare = prepare_view,
      .quant = view_rule()},
-    {.op = Op::EXPAND_DIMS, .inputs = {2, 2}, .flags = kView, .infer = infer_expand_dims, .prepare = prepare_view,
+    {.op = Op::SQUEEZE, .flags = kView, .infer = infer_squeeze, .prepare = prepare_view, .quant = view_rule()},
+    {.op = Op::EXPAND_DIMS,
+     .inputs = {2, 2},
+     .flags = kView,
+     .infer = infer_expand_dims,
+     .prepare = prepare_view,
      .quant = view_rule()},
     {.op = Op::SHAPE, .infer = infer_shape, .prepare = prepare_shape},
     {.op = Op::RANK, .infer = infer_scalar, .prepare = prepare_rank},

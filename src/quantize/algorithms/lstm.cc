@@ -9,8 +9,10 @@
 namespace fewbits::quantize {
 namespace {
 
-constexpr size_t kFirstWeight = 1, kLastWeight = 8, kFirstPeephole = 9, kLastPeephole = 11, kFirstBias = 12, kLastBias = 15;
-constexpr size_t kProjection = 16, kProjectionBias = 17, kOutputState = 18, kCellState = 19, kFirstNorm = 20, kOperands = 20;
+constexpr size_t kFirstWeight = 1, kLastWeight = 8, kFirstPeephole = 9, kLastPeephole = 11, kFirstBias = 12,
+                 kLastBias = 15;
+constexpr size_t kProjection = 16, kProjectionBias = 17, kOutputState = 18, kCellState = 19, kFirstNorm = 20,
+                 kOperands = 20;
 constexpr size_t kIntermediates = 5, kHiddenIntermediate = 4;
 // Where the cell's range is not clipped by the model: beyond +-16 its tanh is 1 to the last bit of int16.
 constexpr float kCellRange = 16.0f;
@@ -56,14 +58,16 @@ ValueId own_bias(Graph& graph, ValueId source, float input_scale, float weight_s
 std::string lstm_problem(const OpContext& context) {
   if (context.inputs.size() < kOperands) return "the basic LSTM kernel has no integer form";
   for (size_t i = kFirstNorm; i < context.inputs.size(); ++i) {
-    if (context.has_input(i)) return "its layer normalisation needs ranges from inside the operator, which calibration does not see";
+    if (context.has_input(i))
+      return "its layer normalisation needs ranges from inside the operator, which calibration does not see";
   }
   if (context.has_input(kProjection) || context.has_input(kProjectionBias)) {
     return "its projection needs the range of the hidden state, which calibration does not see";
   }
   for (size_t i = kFirstWeight; i <= kLastBias; ++i) {
     if (!context.has_input(i)) continue;
-    if (!context.inputs[i].is_const || context.inputs[i].dtype != DType::kFloat32) return "its weights are not float constants";
+    if (!context.inputs[i].is_const || context.inputs[i].dtype != DType::kFloat32)
+      return "its weights are not float constants";
     const Status finite = check_finite(context.inputs[i].value->data.as<float>(), context.inputs[i].value->name);
     if (!finite) return finite.error().message;
   }
