@@ -32,8 +32,9 @@ Result<Calibration> measure(const Flags& flags, const CommonFlags& common) {
   auto data = Dataset::open(flags.data, *data_options);
   if (!data) return tl::unexpected<Error>(data.error());
   Progress progress("calibrating", common);
-  return calibrate_model(*model, *data, {flags.signature, flags.samples.choice(), flags.threads.threads,
-                                         flags.preprocess.ignore_nonfinite, progress.callback()});
+  return calibrate_model(*model, *data,
+                         {flags.signature, flags.samples.choice(), flags.threads.threads,
+                          flags.preprocess.ignore_nonfinite, progress.callback()});
 }
 
 Result<Calibration> merge(const Flags& flags) {
@@ -43,8 +44,8 @@ Result<Calibration> merge(const Flags& flags) {
     if (!part) return tl::unexpected<Error>(part.error());
     const Status status = merged->merge(*part);
     if (!status) {
-      return tl::unexpected<Error>(Error{status.error().code, fmt::format("cannot merge {} into {}: {}", flags.merge[i], flags.merge[0],
-                                                                          status.error().message)});
+      return tl::unexpected<Error>(Error{status.error().code, fmt::format("cannot merge {} into {}: {}", flags.merge[i],
+                                                                          flags.merge[0], status.error().message)});
     }
   }
   return merged;
@@ -52,7 +53,8 @@ Result<Calibration> merge(const Flags& flags) {
 
 Status run(const Flags& flags, const CommonFlags& common) {
   const bool merging = !flags.merge.empty();
-  if (merging && !(flags.input.empty() && flags.data.empty())) throw UsageError("--merge takes statistics files, and no model or --data");
+  if (merging && !(flags.input.empty() && flags.data.empty()))
+    throw UsageError("--merge takes statistics files, and no model or --data");
   if (!merging && flags.input.empty()) throw UsageError("give a model and --data, or --merge with statistics files");
   if (!merging && flags.data.empty()) throw UsageError("--data is required: it says what to measure on");
   const auto calibration = merging ? merge(flags) : measure(flags, common);
@@ -66,7 +68,8 @@ Status run(const Flags& flags, const CommonFlags& common) {
   if (common.json) {
     print_json({{"output", flags.output}, {"samples", calibration->samples()}, {"tensors", tensors}});
   } else if (!common.quiet) {
-    fmt::print("{}: ranges of {} over {}\n", flags.output, count_text(tensors, "tensor"), count_text(calibration->samples(), "sample"));
+    fmt::print("{}: ranges of {} over {}\n", flags.output, count_text(tensors, "tensor"),
+               count_text(calibration->samples(), "sample"));
   }
   return {};
 }
@@ -75,12 +78,19 @@ Status run(const Flags& flags, const CommonFlags& common) {
 
 void add_calibrate(CLI::App& app, CommonFlags& common, Action& action) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* command = add_command(app, common, "calibrate", "Measure the ranges of a model's tensors on data, for quantize --stats", kExamples);
+  CLI::App* command = add_command(app, common, "calibrate",
+                                  "Measure the ranges of a model's tensors on data, for quantize --stats", kExamples);
   command->add_option("IN", flags->input, "The float .tflite model");
-  command->add_option("--data", flags->data, "A folder of pictures, .wav, .npz, .npy or raw files, a .npz with one array per input "
-                      "(samples first), or a .npy")->type_name("DATA");
-  command->add_option("--merge", flags->merge, "Put statistics of the same model together, in this order")->type_name("STATS");
-  command->add_option("-o,--output", flags->output, "Where the statistics go, a small JSON file")->type_name("STATS")->required();
+  command
+      ->add_option("--data", flags->data,
+                   "A folder of pictures, .wav, .npz, .npy or raw files, a .npz with one array per input "
+                   "(samples first), or a .npy")
+      ->type_name("DATA");
+  command->add_option("--merge", flags->merge, "Put statistics of the same model together, in this order")
+      ->type_name("STATS");
+  command->add_option("-o,--output", flags->output, "Where the statistics go, a small JSON file")
+      ->type_name("STATS")
+      ->required();
   add_signature(*command, flags->signature);
   flags->threads.add(*command);
   flags->samples.add(*command, false);

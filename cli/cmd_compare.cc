@@ -18,7 +18,8 @@ constexpr const char* kExamples =
     "  fewbits compare model.tflite int8.tflite --data pictures/ --stats ranges.json --samples 100 --others --layers\n"
     "      pictures prepared as for calibration, without the 100 that calibration saw; each layer, too\n"
     "\n"
-    "SQNR is the power of the signal over that of the difference, in decibels: 20 dB is a tenth in amplitude, 40 dB a hundredth.";
+    "SQNR is the power of the signal over that of the difference, in decibels: 20 dB is a tenth in amplitude, 40 dB a "
+    "hundredth.";
 
 struct Flags {
   std::string reference, other, data, signature;
@@ -48,8 +49,11 @@ Json to_json(const Comparison& comparison, const Flags& flags) {
     item["agreement"] = output.agreement ? Json(*output.agreement) : Json();
     outputs.push_back(item);
   }
-  Json document = {{"reference", flags.reference}, {"other", flags.other}, {"samples", comparison.samples},
-                   {"skipped", comparison.skipped}, {"outputs", outputs}};
+  Json document = {{"reference", flags.reference},
+                   {"other", flags.other},
+                   {"samples", comparison.samples},
+                   {"skipped", comparison.skipped},
+                   {"outputs", outputs}};
   if (!flags.layers) return document;
   Json layers = Json::array();
   for (const LayerComparison& layer : comparison.layers) {
@@ -67,9 +71,11 @@ std::vector<std::string> error_cells(const TensorError& error) {
           fmt::format("{:.4g}", error.mean_abs), fmt::format("{:.4g}", error.reference_max_abs)};
 }
 
-std::vector<Table::Column> columns(std::initializer_list<Table::Column> before, std::initializer_list<Table::Column> after) {
+std::vector<Table::Column> columns(std::initializer_list<Table::Column> before,
+                                   std::initializer_list<Table::Column> after) {
   std::vector<Table::Column> list = before;
-  for (const char* title : {"SQNR dB", "cosine", "worst error", "mean error", "largest"}) list.push_back({title, Table::Align::kRight});
+  for (const char* title : {"SQNR dB", "cosine", "worst error", "mean error", "largest"})
+    list.push_back({title, Table::Align::kRight});
   list.insert(list.end(), after);
   return list;
 }
@@ -85,8 +91,8 @@ void print_outputs(const Comparison& comparison) {
   table.print();
   for (const OutputComparison& output : comparison.outputs) {
     if (output.error.nonfinite > 0) {
-      fmt::print("warning: output '{}' has {} where only one model's is finite; they are left out of the sums\n", output.name,
-                 count_text(output.error.nonfinite, "number"));
+      fmt::print("warning: output '{}' has {} where only one model's is finite; they are left out of the sums\n",
+                 output.name, count_text(output.error.nonfinite, "number"));
     }
   }
 }
@@ -124,8 +130,9 @@ Status run(const Flags& flags, const CommonFlags& common) {
   if (!data) return tl::unexpected<Error>(data.error());
   const auto comparison = [&] {
     Progress progress("comparing", common);
-    return compare_models(*reference, *other, *data, {flags.signature, flags.samples.choice(), flags.threads.threads, flags.layers,
-                                                      progress.callback()});
+    return compare_models(
+        *reference, *other, *data,
+        {flags.signature, flags.samples.choice(), flags.threads.threads, flags.layers, progress.callback()});
   }();
   if (!comparison) return tl::unexpected<Error>(comparison.error());
   if (common.json) {
@@ -143,10 +150,13 @@ Status run(const Flags& flags, const CommonFlags& common) {
 
 void add_compare(CLI::App& app, CommonFlags& common, Action& action) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* command = add_command(app, common, "compare", "Measure how far one model's answers are from another's", kExamples);
+  CLI::App* command =
+      add_command(app, common, "compare", "Measure how far one model's answers are from another's", kExamples);
   command->add_option("FLOAT", flags->reference, "The reference, most often the float model")->required();
   command->add_option("OTHER", flags->other, "The model to judge")->required();
-  command->add_option("--data", flags->data, "What to run both on; see fewbits quantize --help")->type_name("DATA")->required();
+  command->add_option("--data", flags->data, "What to run both on; see fewbits quantize --help")
+      ->type_name("DATA")
+      ->required();
   command->add_flag("--layers", flags->layers, "Compare every tensor that both models have, too");
   add_signature(*command, flags->signature);
   flags->threads.add(*command);

@@ -27,7 +27,8 @@ struct Flags {
 
 void print_text(const Accuracy& accuracy) {
   fmt::print("top-1  {}  ({} of {})\n", percent_text(accuracy.top1), accuracy.top1_hits, accuracy.samples);
-  if (accuracy.classes > 5) fmt::print("top-5  {}  ({} of {})\n", percent_text(accuracy.top5), accuracy.top5_hits, accuracy.samples);
+  if (accuracy.classes > 5)
+    fmt::print("top-5  {}  ({} of {})\n", percent_text(accuracy.top5), accuracy.top5_hits, accuracy.samples);
   fmt::print("output '{}', {} classes", accuracy.output, accuracy.classes);
   if (accuracy.label_offset != 0) fmt::print("; label n is class n{:+}", accuracy.label_offset);
   fmt::print("\n");
@@ -43,14 +44,22 @@ Status run(const Flags& flags, const CommonFlags& common) {
   if (!data) return tl::unexpected<Error>(data.error());
   const auto accuracy = [&] {
     Progress progress("evaluating", common);
-    return evaluate_accuracy(*model, *data, {flags.signature, flags.samples.choice(), flags.threads.threads, flags.label_offset,
-                                             progress.callback()});
+    return evaluate_accuracy(
+        *model, *data,
+        {flags.signature, flags.samples.choice(), flags.threads.threads, flags.label_offset, progress.callback()});
   }();
   if (!accuracy) return tl::unexpected<Error>(accuracy.error());
   if (common.json) {
-    print_json({{"model", flags.model}, {"samples", accuracy->samples}, {"skipped", accuracy->skipped}, {"top1", accuracy->top1},
-                {"top5", accuracy->top5}, {"top1_hits", accuracy->top1_hits}, {"top5_hits", accuracy->top5_hits},
-                {"classes", accuracy->classes}, {"label_offset", accuracy->label_offset}, {"output", accuracy->output}});
+    print_json({{"model", flags.model},
+                {"samples", accuracy->samples},
+                {"skipped", accuracy->skipped},
+                {"top1", accuracy->top1},
+                {"top5", accuracy->top5},
+                {"top1_hits", accuracy->top1_hits},
+                {"top5_hits", accuracy->top5_hits},
+                {"classes", accuracy->classes},
+                {"label_offset", accuracy->label_offset},
+                {"output", accuracy->output}});
   } else if (!common.quiet) {
     print_text(*accuracy);
   }
@@ -63,9 +72,14 @@ void add_eval(CLI::App& app, CommonFlags& common, Action& action) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = add_command(app, common, "eval", "Measure top-1 and top-5 on labelled data", kExamples);
   command->add_option("MODEL", flags->model, "A .tflite classifier")->required();
-  command->add_option("--data", flags->data, "Labelled pictures, sounds, .npz or raw files")->type_name("DATA")->required();
-  command->add_option("--label-offset", flags->label_offset, "Added to every label (1 for models of 1001 classes, whose class 0 is the "
-                      "background; else 0)")->type_name("N");
+  command->add_option("--data", flags->data, "Labelled pictures, sounds, .npz or raw files")
+      ->type_name("DATA")
+      ->required();
+  command
+      ->add_option("--label-offset", flags->label_offset,
+                   "Added to every label (1 for models of 1001 classes, whose class 0 is the "
+                   "background; else 0)")
+      ->type_name("N");
   add_signature(*command, flags->signature);
   flags->threads.add(*command);
   flags->samples.add(*command, true);

@@ -41,12 +41,15 @@ struct Inspection {
 };
 
 // "- 14": what is behind q in scale * (q - zero_point).
-std::string shift_text(int64_t zero_point) { return fmt::format("{} {}", zero_point < 0 ? '+' : '-', std::abs(zero_point)); }
+std::string shift_text(int64_t zero_point) {
+  return fmt::format("{} {}", zero_point < 0 ? '+' : '-', std::abs(zero_point));
+}
 
 std::string quant_text(const TensorDescription& tensor) {
   if (tensor.scale.empty()) return "";
   if (tensor.scale.size() > 1) return fmt::format("{} scales along {}", tensor.scale.size(), tensor.axis);
-  return fmt::format("{:.7g} * (q {})", tensor.scale[0], shift_text(tensor.zero_point.empty() ? 0 : tensor.zero_point[0]));
+  return fmt::format("{:.7g} * (q {})", tensor.scale[0],
+                     shift_text(tensor.zero_point.empty() ? 0 : tensor.zero_point[0]));
 }
 
 std::string quant_text(const TensorSpec& spec) {
@@ -63,7 +66,9 @@ void explain_kernels(const ModelPtr& model, const Flags& flags, Inspection& out)
     return;
   }
   const auto kernels = (*runtime)->kernels();
-  if (kernels.empty()) out.notes.push_back("no kernels are shown: the model has inputs of dynamic size, and kernels are chosen when it runs");
+  if (kernels.empty())
+    out.notes.push_back(
+        "no kernels are shown: the model has inputs of dynamic size, and kernels are chosen when it runs");
   for (const KernelChoice& choice : kernels) {
     Why& why = out.why[{signature->subgraph, choice.index}];
     why.kernel = choice.kernel.empty() ? "chosen when it runs" : choice.kernel;
@@ -93,7 +98,8 @@ void explain_float(const ModelPtr& model, Inspection& out) {
 void print_specs(const char* what, const std::vector<TensorSpec>& specs) {
   Table table({{what}, {"type"}, {"shape"}, {"stands for"}, {"tensor"}});
   for (const TensorSpec& spec : specs) {
-    table.add({spec.label(), dtype_name(spec.dtype), shape_text(spec.shape), quant_text(spec), spec.signature_name.empty() ? "" : spec.name});
+    table.add({spec.label(), dtype_name(spec.dtype), shape_text(spec.shape), quant_text(spec),
+               spec.signature_name.empty() ? "" : spec.name});
   }
   table.print(2);
 }
@@ -111,7 +117,10 @@ void print_types(const ModelDescription& model) {
     }
   }
   fmt::print("\ntensors by type\n");
-  Table table({{"type"}, {"constants", Table::Align::kRight}, {"bytes", Table::Align::kRight}, {"others", Table::Align::kRight}});
+  Table table({{"type"},
+               {"constants", Table::Align::kRight},
+               {"bytes", Table::Align::kRight},
+               {"others", Table::Align::kRight}});
   for (const auto& [type, sum] : types) {
     table.add({type, fmt::format("{}", sum.constants), bytes_text(sum.bytes), fmt::format("{}", sum.activations)});
   }
@@ -131,12 +140,16 @@ void print_operator_types(const ModelDescription& model) {
     }
   }
   std::vector<std::pair<std::pair<std::string, int32_t>, Sum>> sorted(types.begin(), types.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.bytes > b.second.bytes; });
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second.bytes > b.second.bytes; });
   fmt::print("\noperators by type\n");
-  Table table({{"count", Table::Align::kRight}, {"weights", Table::Align::kRight}, {"share", Table::Align::kRight}, {"type"}});
+  Table table(
+      {{"count", Table::Align::kRight}, {"weights", Table::Align::kRight}, {"share", Table::Align::kRight}, {"type"}});
   for (const auto& [key, sum] : sorted) {
-    const double share = model.constant_bytes == 0 ? 0 : static_cast<double>(sum.bytes) / static_cast<double>(model.constant_bytes);
-    table.add({fmt::format("{}", sum.count), bytes_text(sum.bytes), percent_text(share), fmt::format("{} v{}", key.first, key.second)});
+    const double share =
+        model.constant_bytes == 0 ? 0 : static_cast<double>(sum.bytes) / static_cast<double>(model.constant_bytes);
+    table.add({fmt::format("{}", sum.count), bytes_text(sum.bytes), percent_text(share),
+               fmt::format("{} v{}", key.first, key.second)});
   }
   table.print(2);
 }
@@ -169,9 +182,18 @@ void print_why(const Inspection& inspection, int32_t graph, const OperatorDescri
 
 void print_operators(const Inspection& inspection, size_t g, bool why) {
   const SubgraphDescription& graph = inspection.model.subgraphs[g];
-  fmt::print("\n{}\n", inspection.model.subgraphs.size() == 1 ? "operators" : fmt::format("operators of subgraph {} '{}'", g, graph.name));
+  fmt::print("\n{}\n", inspection.model.subgraphs.size() == 1
+                           ? "operators"
+                           : fmt::format("operators of subgraph {} '{}'", g, graph.name));
   if (!why) {
-    Table table({{"#", Table::Align::kRight}, {"operator"}, {"inputs"}, {"output"}, {"shape"}, {"stands for"}, {"weights", Table::Align::kRight}, {"name"}});
+    Table table({{"#", Table::Align::kRight},
+                 {"operator"},
+                 {"inputs"},
+                 {"output"},
+                 {"shape"},
+                 {"stands for"},
+                 {"weights", Table::Align::kRight},
+                 {"name"}});
     for (const OperatorDescription& op : graph.operators) {
       const TensorDescription* output = tensor_at(graph, op.outputs, 0);
       table.add({fmt::format("{}", op.index), op.type, input_types(graph, op), output ? dtype_name(output->dtype) : "-",
@@ -183,15 +205,17 @@ void print_operators(const Inspection& inspection, size_t g, bool why) {
   }
   for (const OperatorDescription& op : graph.operators) {
     const TensorDescription* output = tensor_at(graph, op.outputs, 0);
-    fmt::print("  {:>4}  {}  ({} -> {}{})  {}\n", op.index, op.type, input_types(graph, op), output ? dtype_name(output->dtype) : "-",
-               output ? " " + shape_text(output->shape) : "", output ? short_name(output->name) : "");
+    fmt::print("  {:>4}  {}  ({} -> {}{})  {}\n", op.index, op.type, input_types(graph, op),
+               output ? dtype_name(output->dtype) : "-", output ? " " + shape_text(output->shape) : "",
+               output ? short_name(output->name) : "");
     print_why(inspection, static_cast<int32_t>(g), op);
   }
 }
 
 void print_text(const Inspection& inspection, const Flags& flags, const SignatureDescription& main) {
   const ModelDescription& model = inspection.model;
-  fmt::print("{}  {}, {} of constants\n", flags.model, bytes_text(inspection.file_bytes), bytes_text(model.constant_bytes));
+  fmt::print("{}  {}, {} of constants\n", flags.model, bytes_text(inspection.file_bytes),
+             bytes_text(model.constant_bytes));
   if (!model.description.empty()) fmt::print("{}\n", model.description);
   if (model.signatures.empty()) {
     fmt::print("\nno signatures\n");
@@ -217,7 +241,8 @@ void print_text(const Inspection& inspection, const Flags& flags, const Signatur
 Json to_json(const std::vector<TensorSpec>& specs) {
   Json list = Json::array();
   for (const TensorSpec& spec : specs) {
-    Json item = {{"name", spec.label()}, {"tensor", spec.name}, {"dtype", dtype_name(spec.dtype)}, {"shape", spec.shape}};
+    Json item = {
+        {"name", spec.label()}, {"tensor", spec.name}, {"dtype", dtype_name(spec.dtype)}, {"shape", spec.shape}};
     if (spec.scale > 0) item["scale"] = spec.scale, item["zero_point"] = spec.zero_point;
     list.push_back(item);
   }
@@ -225,17 +250,21 @@ Json to_json(const std::vector<TensorSpec>& specs) {
 }
 
 Json to_json(const TensorDescription& tensor) {
-  Json item = {{"name", tensor.name}, {"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape}, {"constant", tensor.constant},
+  Json item = {{"name", tensor.name},
+               {"dtype", dtype_name(tensor.dtype)},
+               {"shape", tensor.shape},
+               {"constant", tensor.constant},
                {"bytes", tensor.bytes}};
   if (tensor.variable) item["variable"] = true;
   if (tensor.sparse) item["sparse"] = true;
-  if (!tensor.scale.empty()) item["scale"] = tensor.scale, item["zero_point"] = tensor.zero_point, item["axis"] = tensor.axis;
+  if (!tensor.scale.empty())
+    item["scale"] = tensor.scale, item["zero_point"] = tensor.zero_point, item["axis"] = tensor.axis;
   return item;
 }
 
 Json to_json(const OperatorDescription& op, const Why* why) {
-  Json item = {{"operator", op.index}, {"type", op.type}, {"version", op.version}, {"inputs", op.inputs}, {"outputs", op.outputs},
-               {"constant_bytes", op.constant_bytes}};
+  Json item = {{"operator", op.index}, {"type", op.type},       {"version", op.version},
+               {"inputs", op.inputs},  {"outputs", op.outputs}, {"constant_bytes", op.constant_bytes}};
   if (why != nullptr) item["kernel"] = why->kernel, item["declined"] = why->declined, item["in_float"] = why->in_float;
   return item;
 }
@@ -243,7 +272,8 @@ Json to_json(const OperatorDescription& op, const Why* why) {
 Json to_json(const Inspection& inspection, const Flags& flags, const SignatureDescription& main) {
   Json signatures = Json::array(), subgraphs = Json::array(), metadata = Json::array();
   for (const SignatureDescription& s : inspection.model.signatures) {
-    signatures.push_back({{"key", s.key}, {"subgraph", s.subgraph}, {"inputs", to_json(s.inputs)}, {"outputs", to_json(s.outputs)}});
+    signatures.push_back(
+        {{"key", s.key}, {"subgraph", s.subgraph}, {"inputs", to_json(s.inputs)}, {"outputs", to_json(s.outputs)}});
   }
   for (size_t g = 0; g < inspection.model.subgraphs.size(); ++g) {
     const SubgraphDescription& graph = inspection.model.subgraphs[g];
@@ -253,14 +283,25 @@ Json to_json(const Inspection& inspection, const Flags& flags, const SignatureDe
       const auto why = inspection.why.find({static_cast<int32_t>(g), op.index});
       operators.push_back(to_json(op, why == inspection.why.end() ? nullptr : &why->second));
     }
-    subgraphs.push_back({{"name", graph.name}, {"inputs", graph.inputs}, {"outputs", graph.outputs}, {"operators", operators},
+    subgraphs.push_back({{"name", graph.name},
+                         {"inputs", graph.inputs},
+                         {"outputs", graph.outputs},
+                         {"operators", operators},
                          {"tensors", tensors}});
   }
-  for (const MetadataDescription& item : inspection.model.metadata) metadata.push_back({{"name", item.name}, {"bytes", item.bytes}});
-  return {{"path", flags.model}, {"bytes", inspection.file_bytes}, {"constant_bytes", inspection.model.constant_bytes},
-          {"description", inspection.model.description}, {"inputs", to_json(main.inputs)}, {"outputs", to_json(main.outputs)},
-          {"signatures", signatures}, {"subgraphs", subgraphs}, {"metadata", metadata},
-          {"trailer_bytes", inspection.model.trailer_bytes}, {"notes", inspection.notes}};
+  for (const MetadataDescription& item : inspection.model.metadata)
+    metadata.push_back({{"name", item.name}, {"bytes", item.bytes}});
+  return {{"path", flags.model},
+          {"bytes", inspection.file_bytes},
+          {"constant_bytes", inspection.model.constant_bytes},
+          {"description", inspection.model.description},
+          {"inputs", to_json(main.inputs)},
+          {"outputs", to_json(main.outputs)},
+          {"signatures", signatures},
+          {"subgraphs", subgraphs},
+          {"metadata", metadata},
+          {"trailer_bytes", inspection.model.trailer_bytes},
+          {"notes", inspection.notes}};
 }
 
 Status run(const Flags& flags, const CommonFlags& common) {
@@ -288,7 +329,8 @@ Status run(const Flags& flags, const CommonFlags& common) {
 
 void add_inspect(CLI::App& app, CommonFlags& common, Action& action) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* command = add_command(app, common, "inspect", "Show what is in a model, and why it runs as it does", kExamples);
+  CLI::App* command =
+      add_command(app, common, "inspect", "Show what is in a model, and why it runs as it does", kExamples);
   command->add_option("MODEL", flags->model, "A .tflite model")->required();
   command->add_flag("--why", flags->why, "Each operator's kernel, those that declined, and why it computes in float");
   add_signature(*command, flags->signature);

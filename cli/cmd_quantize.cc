@@ -19,13 +19,16 @@ namespace {
 constexpr const char* kExamples =
     "  fewbits quantize model.tflite -o small.tflite --mode weights\n"
     "      int8 weights, a quarter of the size; needs no data\n"
-    "  fewbits quantize model.tflite -o int8.tflite --mode int8 --calibrate pictures/ --samples 100 --mean 127.5 --std 127.5\n"
+    "  fewbits quantize model.tflite -o int8.tflite --mode int8 --calibrate pictures/ --samples 100 --mean 127.5 --std "
+    "127.5\n"
     "      integers throughout where that can be, ranges measured on 100 pictures\n"
     "  fewbits quantize model.tflite -o int8.tflite --mode int8 --stats ranges.json\n"
     "      the same with ranges that fewbits calibrate measured before\n"
-    "  fewbits quantize model.tflite -o tiny.tflite --mode int8-only --stats ranges.json --input-type uint8 --output-type uint8\n"
+    "  fewbits quantize model.tflite -o tiny.tflite --mode int8-only --stats ranges.json --input-type uint8 "
+    "--output-type uint8\n"
     "      for devices without floating point: lists every operator that stands in the way\n"
-    "  fewbits quantize model.tflite -o mixed.tflite --mode int8 --stats ranges.json --exclude 'head/*' --exclude SOFTMAX\n"
+    "  fewbits quantize model.tflite -o mixed.tflite --mode int8 --stats ranges.json --exclude 'head/*' --exclude "
+    "SOFTMAX\n"
     "      some operators stay in float, chosen by output name or type";
 
 struct Flags {
@@ -54,15 +57,19 @@ QuantizeOptions quantize_options(const Flags& flags) {
 bool needs_calibration(QuantizeMode mode) { return mode != QuantizeMode::kWeights && mode != QuantizeMode::kFloat16; }
 
 void check_usage(const Flags& flags, QuantizeMode mode) {
-  if (!flags.calibrate.empty() && !flags.stats.empty()) throw UsageError("--calibrate and --stats cannot be given together");
+  if (!flags.calibrate.empty() && !flags.stats.empty())
+    throw UsageError("--calibrate and --stats cannot be given together");
   if (needs_calibration(mode) && flags.calibrate.empty() && flags.stats.empty()) {
-    throw UsageError(fmt::format("mode {} needs to know the ranges of activations: give data with --calibrate, or the file of an "
-                                 "earlier fewbits calibrate with --stats", flags.mode));
+    throw UsageError(
+        fmt::format("mode {} needs to know the ranges of activations: give data with --calibrate, or the file of an "
+                    "earlier fewbits calibrate with --stats",
+                    flags.mode));
   }
   if (!needs_calibration(mode)) {
     for (const std::string* type : {&flags.input_type, &flags.output_type}) {
       if (!type->empty() && *type != "float32") {
-        throw UsageError(fmt::format("mode {} keeps inputs and outputs in float32; integer ones need an int8 or int16x8 mode", flags.mode));
+        throw UsageError(fmt::format(
+            "mode {} keeps inputs and outputs in float32; integer ones need an int8 or int16x8 mode", flags.mode));
       }
     }
   }
@@ -82,8 +89,8 @@ Result<std::optional<Calibration>> calibration(const Flags& flags, const CommonF
   auto data = Dataset::open(flags.calibrate, *data_options);
   if (!data) return tl::unexpected<Error>(data.error());
   Progress progress("calibrating", common);
-  CalibrateOptions options{flags.signature, flags.samples.choice(), flags.threads.threads, flags.preprocess.ignore_nonfinite,
-                           progress.callback()};
+  CalibrateOptions options{flags.signature, flags.samples.choice(), flags.threads.threads,
+                           flags.preprocess.ignore_nonfinite, progress.callback()};
   auto made = calibrate_model(model, *data, options);
   if (!made) return tl::unexpected<Error>(made.error());
   return std::optional(*std::move(made));
@@ -95,7 +102,8 @@ size_t file_size(const std::string& path) {
   return error ? 0 : static_cast<size_t>(size);
 }
 
-constexpr Treatment kTreatments[] = {Treatment::kInteger, Treatment::kHybrid, Treatment::kWeightOnly, Treatment::kFloat};
+constexpr Treatment kTreatments[] = {Treatment::kInteger, Treatment::kHybrid, Treatment::kWeightOnly,
+                                     Treatment::kFloat};
 
 std::map<Treatment, size_t> count_treatments(const std::vector<Decision>& decisions) {
   std::map<Treatment, size_t> counts;
@@ -123,7 +131,8 @@ void print_reasons(const std::vector<Decision>& decisions, Treatment treatment, 
   Table table({{"", Table::Align::kRight}, {""}, {""}});
   for (const Group& group : sorted) {
     const Decision& d = *group.first;
-    table.add({fmt::format("{}", group.count), d.type, d.help.empty() ? d.reason : fmt::format("{} ({})", d.reason, d.help)});
+    table.add(
+        {fmt::format("{}", group.count), d.type, d.help.empty() ? d.reason : fmt::format("{} ({})", d.reason, d.help)});
   }
   table.print(2);
 }
@@ -152,10 +161,11 @@ void print_text(const Report& report) {
   auto counts = count_treatments(report.result.decisions);
   fmt::print("operators on float values: {}\n", report.result.decisions.size());
   Table table({{"", Table::Align::kRight}, {""}});
-  for (const auto& [treatment, meaning] : {std::pair(Treatment::kInteger, "run on integers"),
-                                           std::pair(Treatment::kHybrid, "have int8 weights and quantize activations as they run"),
-                                           std::pair(Treatment::kWeightOnly, "have small constants and compute in float"),
-                                           std::pair(Treatment::kFloat, "stay in float")}) {
+  for (const auto& [treatment, meaning] :
+       {std::pair(Treatment::kInteger, "run on integers"),
+        std::pair(Treatment::kHybrid, "have int8 weights and quantize activations as they run"),
+        std::pair(Treatment::kWeightOnly, "have small constants and compute in float"),
+        std::pair(Treatment::kFloat, "stay in float")}) {
     if (counts[treatment] > 0) table.add({fmt::format("{}", counts[treatment]), meaning});
   }
   table.print(2);
@@ -169,8 +179,13 @@ Json to_json(const Report& report) {
   Json operators = Json::object(), decisions = Json::array();
   for (Treatment treatment : kTreatments) operators[treatment_name(treatment)] = counts[treatment];
   for (const Decision& d : report.result.decisions) {
-    decisions.push_back({{"subgraph", d.graph}, {"operator", d.node}, {"type", d.type}, {"output", d.output},
-                         {"treatment", treatment_name(d.treatment)}, {"reason", d.reason}, {"help", d.help}});
+    decisions.push_back({{"subgraph", d.graph},
+                         {"operator", d.node},
+                         {"type", d.type},
+                         {"output", d.output},
+                         {"treatment", treatment_name(d.treatment)},
+                         {"reason", d.reason},
+                         {"help", d.help}});
   }
   return {{"input", {{"path", report.flags.input}, {"bytes", report.before}}},
           {"output", {{"path", report.flags.output}, {"bytes", report.after}}},
@@ -219,8 +234,14 @@ Status run(const Flags& flags, const CommonFlags& common) {
     const Status saved = save_model(*result->model, flags.output);
     if (!saved) return saved;
   }
-  const Report report{flags, *result, before, file_size(flags.output), ranges ? ranges->samples() : 0, calibrate_seconds,
-                      seconds_since(start), all_warnings(flags, options.mode, *result)};
+  const Report report{flags,
+                      *result,
+                      before,
+                      file_size(flags.output),
+                      ranges ? ranges->samples() : 0,
+                      calibrate_seconds,
+                      seconds_since(start),
+                      all_warnings(flags, options.mode, *result)};
   if (common.json) {
     print_json(to_json(report));
   } else if (!common.quiet) {
@@ -236,27 +257,53 @@ void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
   CLI::App* command = add_command(app, common, "quantize", "Store a float model in few bits", kExamples);
   command->add_option("IN", flags->input, "The float .tflite model")->required();
   command->add_option("-o,--output", flags->output, "Where the small model goes")->type_name("OUT")->required();
-  command->add_option("--mode", flags->mode, "weights: int8 weights, float activations. float16: half-precision constants. int8: "
-                      "integers, float where it must be. int8-only: integers or an error. int16x8: int16 activations, int8 weights")
-      ->required()->type_name("MODE")
+  command
+      ->add_option(
+          "--mode", flags->mode,
+          "weights: int8 weights, float activations. float16: half-precision constants. int8: "
+          "integers, float where it must be. int8-only: integers or an error. int16x8: int16 activations, int8 weights")
+      ->required()
+      ->type_name("MODE")
       ->check(CLI::IsMember({"weights", "float16", "int8", "int8-only", "int16x8"}));
-  command->add_option("--calibrate", flags->calibrate, "Measure ranges on DATA: a folder of pictures, .wav, .npz, .npy or raw files, "
-                      "a .npz with one array per input (samples first), or a .npy")->type_name("DATA");
+  command
+      ->add_option("--calibrate", flags->calibrate,
+                   "Measure ranges on DATA: a folder of pictures, .wav, .npz, .npy or raw files, "
+                   "a .npz with one array per input (samples first), or a .npy")
+      ->type_name("DATA");
   command->add_option("--stats", flags->stats, "Take ranges from this file of fewbits calibrate")->type_name("FILE");
-  for (const auto& [name, target] : {std::pair("input", &flags->input_type), std::pair("output", &flags->output_type)}) {
-    command->add_option(fmt::format("--{}-type", name), *target,
-                        fmt::format("Type of the model's {}s that are float now: float32, int8, uint8 or int16 (int8 in mode int8-only, "
-                                    "else float32)", name))
-        ->type_name("T")->check(CLI::IsMember({"float32", "int8", "uint8", "int16"}));
+  for (const auto& [name, target] :
+       {std::pair("input", &flags->input_type), std::pair("output", &flags->output_type)}) {
+    command
+        ->add_option(
+            fmt::format("--{}-type", name), *target,
+            fmt::format(
+                "Type of the model's {}s that are float now: float32, int8, uint8 or int16 (int8 in mode int8-only, "
+                "else float32)",
+                name))
+        ->type_name("T")
+        ->check(CLI::IsMember({"float32", "int8", "uint8", "int16"}));
   }
   command->add_flag("--per-tensor", flags->per_tensor, "One scale a weight tensor, not one a channel");
-  command->add_option("--min-elements", flags->options.min_elements, "Mode weights leaves smaller constants in float (1024)")->type_name("N");
-  command->add_option("--range", flags->range, "Which range counts: the widest, or the moving average of each sample's (minmax)")
-      ->type_name("minmax|average")->check(CLI::IsMember({"minmax", "average"}));
-  command->add_option("--include", flags->options.include, "Quantize only operators of this type or output name, with * and ?; "
-                      "repeatable")->type_name("P")->allow_extra_args(false);
-  command->add_option("--exclude", flags->options.exclude, "Leave operators of this type or output name in float; repeatable")
-      ->type_name("P")->allow_extra_args(false);
+  command
+      ->add_option("--min-elements", flags->options.min_elements,
+                   "Mode weights leaves smaller constants in float (1024)")
+      ->type_name("N");
+  command
+      ->add_option("--range", flags->range,
+                   "Which range counts: the widest, or the moving average of each sample's (minmax)")
+      ->type_name("minmax|average")
+      ->check(CLI::IsMember({"minmax", "average"}));
+  command
+      ->add_option("--include", flags->options.include,
+                   "Quantize only operators of this type or output name, with * and ?; "
+                   "repeatable")
+      ->type_name("P")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--exclude", flags->options.exclude,
+                   "Leave operators of this type or output name in float; repeatable")
+      ->type_name("P")
+      ->allow_extra_args(false);
   add_signature(*command, flags->signature);
   flags->threads.add(*command);
   flags->samples.add(*command, false);

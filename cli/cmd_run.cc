@@ -18,7 +18,8 @@ namespace {
 
 constexpr const char* kExamples =
     "  fewbits run model.tflite --input in.npz -o out.npz\n"
-    "      in.npz holds one array per input, by its name in the signature or the tensor's; so does out.npz for outputs\n"
+    "      in.npz holds one array per input, by its name in the signature or the tensor's; so does out.npz for "
+    "outputs\n"
     "  fewbits run model.tflite --input picture.npy\n"
     "      one input may come from a .npy; without -o only the outputs' shapes and ranges are shown\n"
     "  fewbits run model.tflite --signature decode --input in.npz -o out.npz";
@@ -29,7 +30,9 @@ struct Flags {
   ThreadFlag threads;
 };
 
-tl::unexpected<Error> error(ErrorCode code, std::string message) { return tl::unexpected<Error>(Error{code, std::move(message)}); }
+tl::unexpected<Error> error(ErrorCode code, std::string message) {
+  return tl::unexpected<Error>(Error{code, std::move(message)});
+}
 
 template <class From, class To>
 bool narrow(Array& array, DType type) {
@@ -53,7 +56,8 @@ void take_numpy_default(Array& array, const TensorSpec& spec) {
   if (array.dtype == DType::kInt64 && spec.dtype == DType::kInt32) narrow<int64_t, int32_t>(array, spec.dtype);
 }
 
-Result<Array> array_for(const TensorSpec& spec, const std::vector<Array>& arrays, bool only_input, const std::string& path) {
+Result<Array> array_for(const TensorSpec& spec, const std::vector<Array>& arrays, bool only_input,
+                        const std::string& path) {
   for (const std::string* name : {&spec.signature_name, &spec.name}) {
     for (const Array& array : arrays) {
       if (!name->empty() && array.name == *name) return array;
@@ -62,8 +66,8 @@ Result<Array> array_for(const TensorSpec& spec, const std::vector<Array>& arrays
   if (only_input && arrays.size() == 1) return arrays[0];
   std::string names;
   for (const Array& array : arrays) names += (names.empty() ? "'" : ", '") + array.name + "'";
-  return error(ErrorCode::kInvalidData, fmt::format("{}: there is no array for input '{}'; it holds {}", path, spec.label(),
-                                                    names.empty() ? "none" : names));
+  return error(ErrorCode::kInvalidData, fmt::format("{}: there is no array for input '{}'; it holds {}", path,
+                                                    spec.label(), names.empty() ? "none" : names));
 }
 
 Status set_inputs(Runtime& runtime, const Flags& flags) {
@@ -75,14 +79,16 @@ Status set_inputs(Runtime& runtime, const Flags& flags) {
   }
   uint64_t seed = flags.seed;
   for (const TensorSpec& spec : runtime.inputs()) {
-    auto array = flags.input.empty() ? random_input(spec, seed++) : array_for(spec, arrays, runtime.inputs().size() == 1, flags.input);
+    auto array = flags.input.empty() ? random_input(spec, seed++)
+                                     : array_for(spec, arrays, runtime.inputs().size() == 1, flags.input);
     if (!array) return tl::unexpected<Error>(array.error());
     take_numpy_default(*array, spec);
     const auto shape = runtime.input_shape(spec.name);
     if (shape && *shape != array->shape) {
       if (shape->size() != array->shape.size()) {
-        return error(ErrorCode::kInvalidData, fmt::format("{}: the array for input '{}' has the shape {}, and the input {}", flags.input,
-                                                          spec.label(), shape_text(array->shape), shape_text(spec.shape)));
+        return error(ErrorCode::kInvalidData,
+                     fmt::format("{}: the array for input '{}' has the shape {}, and the input {}", flags.input,
+                                 spec.label(), shape_text(array->shape), shape_text(spec.shape)));
       }
       const Status resized = runtime.resize_input(spec.name, array->shape);
       if (!resized) return resized;
@@ -111,7 +117,8 @@ Status run(const Flags& flags, const CommonFlags& common) {
   const auto start = std::chrono::steady_clock::now();
   const Status ran = (*runtime)->run();
   if (!ran) return ran;
-  const double milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  const double milliseconds =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 
   std::vector<Array> outputs;
   for (const TensorSpec& spec : (*runtime)->outputs()) {
@@ -126,12 +133,14 @@ Status run(const Flags& flags, const CommonFlags& common) {
   }
   if (common.json) {
     Json list = Json::array();
-    for (const Array& array : outputs) list.push_back({{"name", array.name}, {"dtype", dtype_name(array.dtype)}, {"shape", array.shape}});
+    for (const Array& array : outputs)
+      list.push_back({{"name", array.name}, {"dtype", dtype_name(array.dtype)}, {"shape", array.shape}});
     print_json({{"output", flags.output}, {"outputs", list}, {"run_ms", milliseconds}});
   } else if (!common.quiet) {
     fmt::print("ran in {:.3f} ms{}\n", milliseconds, flags.input.empty() ? " on random input" : "");
     Table table({{"output"}, {"type"}, {"shape"}, {"range"}});
-    for (const Array& array : outputs) table.add({array.name, dtype_name(array.dtype), shape_text(array.shape), range_text(array)});
+    for (const Array& array : outputs)
+      table.add({array.name, dtype_name(array.dtype), shape_text(array.shape), range_text(array)});
     table.print();
   }
   return {};
@@ -143,9 +152,12 @@ void add_run(CLI::App& app, CommonFlags& common, Action& action) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = add_command(app, common, "run", "Run a model on arrays", kExamples);
   command->add_option("MODEL", flags->model, "A .tflite model")->required();
-  command->add_option("--input", flags->input, "A .npz with one array per input, or a .npy for a single one; random numbers without it")
+  command
+      ->add_option("--input", flags->input,
+                   "A .npz with one array per input, or a .npy for a single one; random numbers without it")
       ->type_name("IN.npz");
-  command->add_option("-o,--output", flags->output, "Where the outputs go: a .npz, or a .npy for a single one")->type_name("OUT.npz");
+  command->add_option("-o,--output", flags->output, "Where the outputs go: a .npz, or a .npy for a single one")
+      ->type_name("OUT.npz");
   command->add_option("--seed", flags->seed, "Of the random numbers (0)")->type_name("N");
   add_signature(*command, flags->signature);
   flags->threads.add(*command);

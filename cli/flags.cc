@@ -20,8 +20,9 @@ void add_enum(CLI::App& command, const std::string& flag, Enum& target, const st
               const std::string& help) {
   std::string list;
   for (const auto& [name, value] : names) list += (list.empty() ? "" : "|") + name;
-  command.add_option_function<std::string>(
-             flag, [&target, names](const std::string& name) { target = names.at(name); }, help)
+  command
+      .add_option_function<std::string>(
+          flag, [&target, names](const std::string& name) { target = names.at(name); }, help)
       ->check([names, list](const std::string& name) {
         return names.count(name) ? std::string() : fmt::format("'{}' is none of {}", name, list);
       })
@@ -32,7 +33,8 @@ void add_enum(CLI::App& command, const std::string& flag, Enum& target, const st
 std::vector<float> channel_numbers(const std::string& text, const std::string& flag) {
   std::vector<float> out;
   for (double number : parse_numbers(text, flag)) out.push_back(static_cast<float>(number));
-  if (out.size() > 1 && out.size() != 3) throw UsageError(fmt::format("{} takes one number or three, not {}", flag, out.size()));
+  if (out.size() > 1 && out.size() != 3)
+    throw UsageError(fmt::format("{} takes one number or three, not {}", flag, out.size()));
   return out;
 }
 
@@ -61,30 +63,43 @@ std::vector<double> parse_numbers(const std::string& text, const std::string& fl
 
 void PreprocessFlags::add(CLI::App& command) {
   command.add_option("--resize", options.resize_short, "Resize so that the short side has this many pixels")
-      ->type_name("SHORT")->check(CLI::PositiveNumber)->group(kPreprocess);
+      ->type_name("SHORT")
+      ->check(CLI::PositiveNumber)
+      ->group(kPreprocess);
   command.add_option("--crop", options.crop, "Then cut the centre square of this size")
-      ->type_name("N")->check(CLI::PositiveNumber)->group(kPreprocess);
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->group(kPreprocess);
   command.add_option("--mean", mean, "value = (pixel * scale - mean) / std; one number, or one a channel")
-      ->type_name("A[,B,C]")->group(kPreprocess);
+      ->type_name("A[,B,C]")
+      ->group(kPreprocess);
   command.add_option("--std", std, "See --mean")->type_name("A[,B,C]")->group(kPreprocess);
   command.add_option("--scale", options.scale, "See --mean; 0.00392157 (1/255) for values from 0 to 1")
-      ->type_name("S")->group(kPreprocess);
-  command.add_flag_callback("--bgr", [this] { options.channel_order = ChannelOrder::kBgr; }, "Blue first; the default is RGB")
+      ->type_name("S")
       ->group(kPreprocess);
-  add_enum<ChannelLayout>(command, "--layout", options.layout, {{"nhwc", ChannelLayout::kNhwc}, {"nchw", ChannelLayout::kNchw}},
+  command
+      .add_flag_callback(
+          "--bgr", [this] { options.channel_order = ChannelOrder::kBgr; }, "Blue first; the default is RGB")
+      ->group(kPreprocess);
+  add_enum<ChannelLayout>(command, "--layout", options.layout,
+                          {{"nhwc", ChannelLayout::kNhwc}, {"nchw", ChannelLayout::kNchw}},
                           "Order of the dimensions (nhwc)");
   add_enum<Fit>(command, "--fit", options.fit, {{"crop", Fit::kCrop}, {"stretch", Fit::kStretch}},
                 "What to do when the picture's aspect is not the input's (crop)");
   add_enum<Interpolation>(command, "--interpolation", options.interpolation,
-                          {{"bilinear", Interpolation::kBilinear}, {"bicubic", Interpolation::kBicubic}}, "For resizing (bilinear)");
+                          {{"bilinear", Interpolation::kBilinear}, {"bicubic", Interpolation::kBicubic}},
+                          "For resizing (bilinear)");
   command.add_option("--sample-rate", audio.sample_rate, "The rate that WAV files must have")
-      ->type_name("HZ")->check(CLI::PositiveNumber)->group(kPreprocess);
+      ->type_name("HZ")
+      ->check(CLI::PositiveNumber)
+      ->group(kPreprocess);
   command.add_flag("--ignore-nonfinite", ignore_nonfinite, "Leave NaN and infinity out instead of stopping at them");
 }
 
 void PreprocessFlags::add_stats(CLI::App& command) {
   command.add_option("--stats", stats, "Prepare pictures as this statistics file says they were for calibration")
-      ->type_name("FILE")->group(kPreprocess);
+      ->type_name("FILE")
+      ->group(kPreprocess);
 }
 
 bool PreprocessFlags::given() const { return !(options == PreprocessOptions()) || !mean.empty() || !std.empty(); }
@@ -97,7 +112,8 @@ Result<DatasetOptions> PreprocessFlags::dataset_options() const {
   out.audio = audio;
   out.non_finite = ignore_nonfinite ? NonFinite::kSkip : NonFinite::kError;
   if (stats.empty()) return out;
-  if (given()) throw UsageError("--stats says how pictures are prepared, so --resize, --mean and the like cannot be given too");
+  if (given())
+    throw UsageError("--stats says how pictures are prepared, so --resize, --mean and the like cannot be given too");
   auto calibration = Calibration::load(stats);
   if (!calibration) return tl::unexpected<Error>(calibration.error());
   out.preprocess = calibration->preprocess();
@@ -106,12 +122,18 @@ Result<DatasetOptions> PreprocessFlags::dataset_options() const {
 
 void SampleFlags::add(CLI::App& command, bool with_others) {
   command.add_option("--samples", samples, "Use this many samples; the default is all")
-      ->type_name("N")->check(CLI::PositiveNumber)->group(kSamples);
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->group(kSamples);
   command.add_option("--seed", seed, "Draw them at random, the same for the same seed; the default is the first ones")
-      ->type_name("N")->group(kSamples);
+      ->type_name("N")
+      ->group(kSamples);
   if (with_others) {
-    command.add_flag("--others", others, "Use the samples that --samples and --seed would leave out: those that calibration did not see")
-        ->needs("--samples")->group(kSamples);
+    command
+        .add_flag("--others", others,
+                  "Use the samples that --samples and --seed would leave out: those that calibration did not see")
+        ->needs("--samples")
+        ->group(kSamples);
   }
 }
 
@@ -122,11 +144,13 @@ int ThreadFlag::default_threads() {
 
 void ThreadFlag::add(CLI::App& command) {
   command.add_option("--threads", threads, fmt::format("Threads to compute on ({} here)", default_threads()))
-      ->type_name("N")->check(CLI::Range(1, 64));
+      ->type_name("N")
+      ->check(CLI::Range(1, 64));
 }
 
 void add_signature(CLI::App& command, std::string& signature) {
-  command.add_option("--signature", signature, "Which of the model's signatures; the default is its first")->type_name("NAME");
+  command.add_option("--signature", signature, "Which of the model's signatures; the default is its first")
+      ->type_name("NAME");
 }
 
 }  // namespace fewbits::cli

@@ -57,7 +57,8 @@ std::string options_of(const CLI::App* app) {
   std::string out;
   for (const std::string& group : app->get_groups()) {
     if (group.empty()) continue;
-    const auto options = app->get_options([&](const CLI::Option* o) { return o->get_group() == group && o->nonpositional(); });
+    const auto options =
+        app->get_options([&](const CLI::Option* o) { return o->get_group() == group && o->nonpositional(); });
     if (options.empty()) continue;
     out += fmt::format("\n{}:\n", group);
     for (const CLI::Option* option : options) {

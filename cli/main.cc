@@ -21,7 +21,8 @@ constexpr const char* kExamples =
     "  fewbits compare model.tflite int8.tflite --data pictures/ --layers\n"
     "  fewbits inspect int8.tflite --why\n"
     "\n"
-    "fewbits COMMAND --help explains a command. Exit codes: 0 done; 1 the model or the data do not allow it; 2 the command line\n"
+    "fewbits COMMAND --help explains a command. Exit codes: 0 done; 1 the model or the data do not allow it; 2 the "
+    "command line\n"
     "does not make sense. With --json, errors are {\"error\": {\"code\", \"message\"}} on stdout.";
 
 bool asks_for_json(int argc, char** argv) {
@@ -51,7 +52,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Print this help");
-  for (const auto add : {add_quantize, add_calibrate, add_run, add_compare, add_eval, add_inspect, add_bench}) add(app, common, action);
+  for (const auto add : {add_quantize, add_calibrate, add_run, add_compare, add_eval, add_inspect, add_bench})
+    add(app, common, action);
   const bool json = asks_for_json(argc, argv);
   try {
     const auto named = [&](const CLI::App* command) { return argc > 1 && command->get_name() == argv[1]; };

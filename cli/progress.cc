@@ -9,15 +9,18 @@
 namespace fewbits::cli {
 namespace {
 
-constexpr double kPatience = 2;        // seconds before anything is shown
-constexpr double kBarInterval = 0.1;   // between two bars
-constexpr double kLineInterval = 10;   // between two lines
+constexpr double kPatience = 2;       // seconds before anything is shown
+constexpr double kBarInterval = 0.1;  // between two bars
+constexpr double kLineInterval = 10;  // between two lines
 constexpr int kBarWidth = 30;
 
 }  // namespace
 
 Progress::Progress(std::string work, const CommonFlags& common)
-    : work_(std::move(work)), silent_(common.quiet || common.json), terminal_(isatty(STDERR_FILENO) != 0), start_(Clock::now()),
+    : work_(std::move(work)),
+      silent_(common.quiet || common.json),
+      terminal_(isatty(STDERR_FILENO) != 0),
+      start_(Clock::now()),
       last_(start_) {}
 
 Progress::~Progress() {
@@ -47,8 +50,8 @@ void Progress::draw(size_t done, size_t total, double seconds) {
   const double left = seconds / share - seconds;
   if (terminal_) {
     const int filled = static_cast<int>(share * kBarWidth);
-    fmt::print(stderr, "\r{} [{:<{}}] {} of {}, {:.0f} s left\033[K", work_, std::string(static_cast<size_t>(filled), '#'), kBarWidth,
-               done, total, left);
+    fmt::print(stderr, "\r{} [{:<{}}] {} of {}, {:.0f} s left\033[K", work_,
+               std::string(static_cast<size_t>(filled), '#'), kBarWidth, done, total, left);
   } else {
     fmt::print(stderr, "{}: {} of {}, {:.0f} s left\n", work_, done, total, left);
   }

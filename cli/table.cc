@@ -54,7 +54,9 @@ std::string bytes_text(size_t bytes) {
   return fmt::format("{:.2f} GB", value / 1e9);
 }
 
-std::string count_text(size_t count, const std::string& noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); }
+std::string count_text(size_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
 
 std::string decibel_text(double decibel) {
   if (std::isinf(decibel)) return decibel > 0 ? "exact" : "-inf";

@@ -29,9 +29,9 @@ class Table {
 
 // A tensor's name as a table shows it: converters join the names of what they fused with ';', and the first says enough.
 std::string short_name(const std::string& name);
-std::string bytes_text(size_t bytes);                          // "18.6 MB", in powers of ten
+std::string bytes_text(size_t bytes);                           // "18.6 MB", in powers of ten
 std::string count_text(size_t count, const std::string& noun);  // "1 sample", "3 samples"
-std::string decibel_text(double decibel);                      // "21.34", "exact" for infinity
-std::string percent_text(double share);                        // "74.4 %"
+std::string decibel_text(double decibel);                       // "21.34", "exact" for infinity
+std::string percent_text(double share);                         // "74.4 %"
 
 }  // namespace fewbits::cli

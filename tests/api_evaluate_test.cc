@@ -12,11 +12,12 @@ using test::shared;
 // Scores given as the data, labels beside them.
 Dataset scores(std::vector<std::vector<float>> rows, std::vector<int32_t> labels) {
   const size_t count = rows.size();
-  return *Dataset::from_callback(count, [rows = std::move(rows), labels = std::move(labels)](size_t i) -> Result<DataItem> {
-    DataItem item{{floats("", {1, static_cast<int32_t>(rows[i].size())}, rows[i])}, {}};
-    if (i < labels.size()) item.label = labels[i];
-    return item;
-  });
+  return *Dataset::from_callback(count,
+                                 [rows = std::move(rows), labels = std::move(labels)](size_t i) -> Result<DataItem> {
+                                   DataItem item{{floats("", {1, static_cast<int32_t>(rows[i].size())}, rows[i])}, {}};
+                                   if (i < labels.size()) item.label = labels[i];
+                                   return item;
+                                 });
 }
 
 TEST(ApiCompare, HandComputedOutputs) {

@@ -16,7 +16,8 @@ using test::TemporaryFolder;
 
 Dataset pictures(size_t count, uint32_t first = 100) {
   auto data = Dataset::from_callback(count, [first](size_t i) -> Result<DataItem> {
-    return DataItem{{floats("image", {1, 8, 8, 3}, test::noise(192, first + static_cast<uint32_t>(i)))}, static_cast<int32_t>(i % 10)};
+    return DataItem{{floats("image", {1, 8, 8, 3}, test::noise(192, first + static_cast<uint32_t>(i)))},
+                    static_cast<int32_t>(i % 10)};
   });
   EXPECT_TRUE(data);
   return *std::move(data);
@@ -29,7 +30,8 @@ Calibration calibrate(const ModelPtr& model, Dataset data, const CalibrateOption
 }
 
 size_t count(const std::vector<Decision>& decisions, Treatment treatment) {
-  return static_cast<size_t>(std::count_if(decisions.begin(), decisions.end(), [&](const Decision& d) { return d.treatment == treatment; }));
+  return static_cast<size_t>(
+      std::count_if(decisions.begin(), decisions.end(), [&](const Decision& d) { return d.treatment == treatment; }));
 }
 
 TEST(ApiQuantize, Int8IsCloseToFloat) {
@@ -64,7 +66,8 @@ TEST(ApiQuantize, MisuseSaysWhatToDo) {
   const ModelPtr model = shared(test::classifier());
   EXPECT_ERROR(quantize_model(*model, {QuantizeMode::kInt8}), ErrorCode::kInvalidArgument, "needs calibration");
   const Calibration other = calibrate(shared(test::offset_scores(2, {1, 1})), [] {
-    return *Dataset::from_callback(1, [](size_t) -> Result<DataItem> { return DataItem{{floats("x", {1, 2}, {1, 2})}, {}}; });
+    return *Dataset::from_callback(
+        1, [](size_t) -> Result<DataItem> { return DataItem{{floats("x", {1, 2}, {1, 2})}, {}}; });
   }());
   EXPECT_ERROR(quantize_model(*model, {QuantizeMode::kInt8}, &other), ErrorCode::kInvalidArgument, "another model");
   EXPECT_ERROR(quantize_model(*model, {QuantizeMode::kFloat16, DType::kInt8}), ErrorCode::kInvalidArgument, "float16");
@@ -150,11 +153,11 @@ TEST(ApiCalibrate, NanInDataNamesTheSample) {
 
 TEST(ApiData, CallbackErrorsAndMissingArraysNameTheSample) {
   const ModelPtr model = shared(test::dynamic_adder());
-  Dataset failing = *Dataset::from_callback(1, [](size_t) -> Result<DataItem> {
-    return tl::unexpected<Error>(Error{ErrorCode::kIo, "the disk is gone"});
-  });
+  Dataset failing = *Dataset::from_callback(
+      1, [](size_t) -> Result<DataItem> { return tl::unexpected<Error>(Error{ErrorCode::kIo, "the disk is gone"}); });
   EXPECT_ERROR(calibrate_model(model, failing), ErrorCode::kIo, "sample 0: the disk is gone");
-  Dataset half = *Dataset::from_callback(1, [](size_t) -> Result<DataItem> { return DataItem{{floats("left", {1, 2}, {1, 2})}, {}}; });
+  Dataset half = *Dataset::from_callback(
+      1, [](size_t) -> Result<DataItem> { return DataItem{{floats("left", {1, 2}, {1, 2})}, {}}; });
   EXPECT_ERROR(calibrate_model(model, half), ErrorCode::kInvalidData, "there is no array for input 'b'");
   Dataset lying = *Dataset::from_callback(1, [](size_t) -> Result<DataItem> {
     Array array = floats("", {1, 8, 8, 3}, {1});
@@ -165,7 +168,8 @@ TEST(ApiData, CallbackErrorsAndMissingArraysNameTheSample) {
 
 TEST(ApiData, ArraysToFilesAndBack) {
   const TemporaryFolder folder;
-  const std::vector<Array> arrays{floats("a/b:0", {2, 2}, {1, 2, 3, 4}), make_array<int32_t>("ids", DType::kInt32, {3}, std::vector<int32_t>{7, 8, 9})};
+  const std::vector<Array> arrays{floats("a/b:0", {2, 2}, {1, 2, 3, 4}),
+                                  make_array<int32_t>("ids", DType::kInt32, {3}, std::vector<int32_t>{7, 8, 9})};
   ASSERT_TRUE(write_arrays(folder / "x.npz", arrays));
   const auto back = read_arrays(folder / "x.npz");
   ASSERT_TRUE(back) << back.error().message;

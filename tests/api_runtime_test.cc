@@ -83,7 +83,8 @@ TEST(ApiRuntime, MisuseSaysWhatToDo) {
   EXPECT_ERROR(runtime->output("scores"), ErrorCode::kInvalidArgument, "before a run");
   EXPECT_ERROR(runtime->run(), ErrorCode::kInvalidArgument, "'image'; call set_input");
   EXPECT_ERROR(runtime->set_input("picture", floats("", {1}, {0})), ErrorCode::kNotFound, "its inputs are 'image'");
-  EXPECT_ERROR(runtime->set_input("image", floats("", {8, 8, 3}, test::noise(192, 1))), ErrorCode::kInvalidArgument, "[1, 8, 8, 3]");
+  EXPECT_ERROR(runtime->set_input("image", floats("", {8, 8, 3}, test::noise(192, 1))), ErrorCode::kInvalidArgument,
+               "[1, 8, 8, 3]");
   const std::vector<double> doubles(192);
   EXPECT_ERROR(runtime->set_input("image", make_array<double>("", DType::kFloat64, {1, 8, 8, 3}, doubles)),
                ErrorCode::kInvalidArgument, "takes float32, and the array is float64");

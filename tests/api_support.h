@@ -41,12 +41,12 @@ class TemporaryFolder {
 };
 
 // EXPECT_ERROR(result, code, "part of the message"): a failure with this code whose message says this.
-#define EXPECT_ERROR(result, expected_code, part)                          \
-  do {                                                                     \
-    const auto& fb_result = (result);                                      \
-    ASSERT_FALSE(fb_result) << "it succeeded";                             \
-    EXPECT_EQ(fb_result.error().code, expected_code);                      \
-    EXPECT_THAT(fb_result.error().message, ::testing::HasSubstr(part));    \
+#define EXPECT_ERROR(result, expected_code, part)                       \
+  do {                                                                  \
+    const auto& fb_result = (result);                                   \
+    ASSERT_FALSE(fb_result) << "it succeeded";                          \
+    EXPECT_EQ(fb_result.error().code, expected_code);                   \
+    EXPECT_THAT(fb_result.error().message, ::testing::HasSubstr(part)); \
   } while (0)
 
 }  // namespace fewbits::test

@@ -14,14 +14,16 @@ using namespace fewbits;
 std::vector<Array> pictures() {
   std::vector<float> numbers = test::noise(6 * 192, 77);
   const std::vector<int32_t> labels{0, 1, 2, 3, 4, 5};
-  return {make_array<float>("image", DType::kFloat32, {6, 8, 8, 3}, numbers), make_array<int32_t>("labels", DType::kInt32, {6}, labels)};
+  return {make_array<float>("image", DType::kFloat32, {6, 8, 8, 3}, numbers),
+          make_array<int32_t>("labels", DType::kInt32, {6}, labels)};
 }
 
 Status write_all(const std::string& folder) {
   std::error_code ignored;
   std::filesystem::create_directories(folder, ignored);
-  for (const auto& [name, model] : {std::pair("classifier.tflite", test::classifier()), std::pair("adder.tflite", test::dynamic_adder()),
-                                    std::pair("unknown.tflite", test::with_unknown_operator())}) {
+  for (const auto& [name, model] :
+       {std::pair("classifier.tflite", test::classifier()), std::pair("adder.tflite", test::dynamic_adder()),
+        std::pair("unknown.tflite", test::with_unknown_operator())}) {
     const Status written = tflite_format::write_file(model, folder + "/" + name);
     if (!written) return written;
   }

@@ -68,7 +68,8 @@ inline Model classifier(int32_t classes = 10) {
   const ValueId conv = add_tensor(graph, "conv", {1, 8, 8, 8});
   const ValueId shape = add_constant(graph, "flat/shape", {2}, DType::kInt32, std::vector<int32_t>{1, 512});
   const ValueId flat = add_tensor(graph, "flat", {1, 512});
-  const ValueId fw = add_constant(graph, "dense/w", {classes, 512}, DType::kFloat32, noise(static_cast<size_t>(classes) * 512, 3));
+  const ValueId fw =
+      add_constant(graph, "dense/w", {classes, 512}, DType::kFloat32, noise(static_cast<size_t>(classes) * 512, 3));
   const ValueId fb = add_constant(graph, "dense/b", {classes}, DType::kFloat32, noise(static_cast<size_t>(classes), 4));
   const ValueId logits = add_tensor(graph, "logits", {1, classes});
   const ValueId probabilities = add_tensor(graph, "probabilities", {1, classes});
@@ -92,7 +93,8 @@ inline Model classifier(int32_t classes = 10) {
 // a + b, of inputs [1, n] whose n is dynamic (2 in the file). Inputs "left" and "right", output "sum".
 inline Model dynamic_adder() {
   Graph graph;
-  const ValueId a = add_tensor(graph, "a", {1, 2}), b = add_tensor(graph, "b", {1, 2}), sum = add_tensor(graph, "a_plus_b", {1, 2});
+  const ValueId a = add_tensor(graph, "a", {1, 2}), b = add_tensor(graph, "b", {1, 2}),
+                sum = add_tensor(graph, "a_plus_b", {1, 2});
   for (ValueId id : {a, b, sum}) graph.value(id).shape_signature = {1, -1};
   add_operator(graph, Op::ADD, {a, b}, {sum}, tflite::AddOptionsT());
   graph.inputs = {a, b};

@@ -107,7 +107,8 @@ typedef struct fb_calibrate_options {
 } fb_calibrate_options;
 
 FB_API void fb_calibrate_options_init(fb_calibrate_options* options);
-FB_API fb_calibration* fb_calibrate(const fb_model* model, fb_dataset* data, const fb_calibrate_options* options, fb_error** error);
+FB_API fb_calibration* fb_calibrate(const fb_model* model, fb_dataset* data, const fb_calibrate_options* options,
+                                    fb_error** error);
 FB_API fb_calibration* fb_calibration_load(const char* path, fb_error** error);
 FB_API bool fb_calibration_save(const fb_calibration* calibration, const char* path, fb_error** error);
 /* Continues `calibration` with `later`, of the same model. */
@@ -127,8 +128,18 @@ typedef enum fb_mode {
 
 /* The numbers are those of the .tflite schema's TensorType; there are more than are named here. */
 typedef enum fb_dtype {
-  FB_FLOAT32 = 0, FB_FLOAT16 = 1, FB_INT32 = 2, FB_UINT8 = 3, FB_INT64 = 4, FB_STRING = 5, FB_BOOL = 6, FB_INT16 = 7,
-  FB_COMPLEX64 = 8, FB_INT8 = 9, FB_FLOAT64 = 10, FB_DTYPE_DEFAULT = -1
+  FB_FLOAT32 = 0,
+  FB_FLOAT16 = 1,
+  FB_INT32 = 2,
+  FB_UINT8 = 3,
+  FB_INT64 = 4,
+  FB_STRING = 5,
+  FB_BOOL = 6,
+  FB_INT16 = 7,
+  FB_COMPLEX64 = 8,
+  FB_INT8 = 9,
+  FB_FLOAT64 = 10,
+  FB_DTYPE_DEFAULT = -1
 } fb_dtype;
 
 typedef struct fb_quantize_options {
@@ -145,8 +156,8 @@ typedef struct fb_quantize_options {
 
 FB_API void fb_quantize_options_init(fb_quantize_options* options);
 /* `calibration` is needed by the integer modes, else NULL. The source model is not changed. */
-FB_API fb_model* fb_quantize(const fb_model* model, const fb_quantize_options* options, const fb_calibration* calibration,
-                             fb_error** error);
+FB_API fb_model* fb_quantize(const fb_model* model, const fb_quantize_options* options,
+                             const fb_calibration* calibration, fb_error** error);
 
 /* ---- running ---- */
 
@@ -156,7 +167,7 @@ typedef struct fb_tensor_info {
   fb_dtype dtype;
   size_t rank;
   const int32_t* shape;
-  float scale;                /* above 0: integers stand for scale * (q - zero_point) */
+  float scale; /* above 0: integers stand for scale * (q - zero_point) */
   int64_t zero_point;
 } fb_tensor_info;
 
@@ -179,9 +190,11 @@ FB_API bool fb_runtime_input_info(const fb_runtime* runtime, size_t index, fb_te
 FB_API bool fb_runtime_output_info(const fb_runtime* runtime, size_t index, fb_tensor_info* info);
 
 /* Inputs and outputs go by their name in the signature, or else by their tensor's. */
-FB_API bool fb_runtime_resize_input(fb_runtime* runtime, const char* name, const int32_t* shape, size_t rank, fb_error** error);
+FB_API bool fb_runtime_resize_input(fb_runtime* runtime, const char* name, const int32_t* shape, size_t rank,
+                                    fb_error** error);
 /* Exactly as many bytes as the input's shape takes; they are copied. */
-FB_API bool fb_runtime_set_input(fb_runtime* runtime, const char* name, const void* data, size_t bytes, fb_error** error);
+FB_API bool fb_runtime_set_input(fb_runtime* runtime, const char* name, const void* data, size_t bytes,
+                                 fb_error** error);
 FB_API bool fb_runtime_run(fb_runtime* runtime, fb_error** error);
 /* What it points to is valid until the next run, resize or fb_runtime_free; its shape also until the next call of this function. */
 FB_API bool fb_runtime_output(fb_runtime* runtime, const char* name, fb_tensor* output, fb_error** error);

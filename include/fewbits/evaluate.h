@@ -19,18 +19,18 @@ namespace fewbits {
 // number is not finite are left out of the sums: those that are alike (both NaN, or the same infinity) silently, others are
 // counted in `nonfinite`.
 struct TensorError {
-  uint64_t elements = 0;         // compared
-  uint64_t nonfinite = 0;        // not finite on one side only, or not alike
-  double sqnr_db = 0;            // 10 log10(sum of reference² / sum of difference²); infinity when there is no difference
-  double mean_sqnr_db = 0;       // the mean of each sample's own SQNR, over the samples where it is finite
-  double cosine = 1;             // of the angle between the two, as vectors
-  double max_abs = 0;            // the worst difference
+  uint64_t elements = 0;    // compared
+  uint64_t nonfinite = 0;   // not finite on one side only, or not alike
+  double sqnr_db = 0;       // 10 log10(sum of reference² / sum of difference²); infinity when there is no difference
+  double mean_sqnr_db = 0;  // the mean of each sample's own SQNR, over the samples where it is finite
+  double cosine = 1;        // of the angle between the two, as vectors
+  double max_abs = 0;       // the worst difference
   double mean_abs = 0;
   double reference_max_abs = 0;  // the largest magnitude of the reference, to judge max_abs by
 };
 
 struct OutputComparison {
-  std::string name;        // in the reference
+  std::string name;  // in the reference
   std::string other_name;
   TensorError error;
   // The share of rows (along the last dimension; one of size 1 has none) whose largest element is at the same place; for outputs
@@ -56,7 +56,7 @@ struct CompareOptions {
 
 struct Comparison {
   uint64_t samples = 0;
-  uint64_t skipped = 0;                  // samples left out by NonFinite::kSkip
+  uint64_t skipped = 0;                   // samples left out by NonFinite::kSkip
   std::vector<OutputComparison> outputs;  // in the reference's order
   std::vector<LayerComparison> layers;    // in the order in which the reference makes them
   uint64_t unmatched_layers = 0;          // float tensors of the reference without a counterpart
@@ -85,7 +85,7 @@ struct Accuracy {
   double top1 = 0, top5 = 0;  // shares
   int32_t classes = 0;        // a single number stands for two: above 0.5 is class 1
   int32_t label_offset = 0;
-  std::string output;         // the one that was scored: the first whose last dimension can hold all labels
+  std::string output;  // the one that was scored: the first whose last dimension can hold all labels
 };
 
 // A class counts as ranked before the true one when its score is higher, or equal with a smaller index. Errors: kInvalidData for
@@ -97,18 +97,18 @@ Result<Accuracy> evaluate_accuracy(const ModelPtr& model, Dataset& data, const A
 struct BenchmarkOptions {
   std::string signature;
   int threads = 1;
-  int warmup = 3;       // runs that are not counted
+  int warmup = 3;  // runs that are not counted
   int runs = 30;
-  bool profile = false; // measure each operator, too, which costs a little time
-  uint64_t seed = 0;    // of the random input
+  bool profile = false;                               // measure each operator, too, which costs a little time
+  uint64_t seed = 0;                                  // of the random input
   std::vector<std::pair<std::string, Shape>> shapes;  // by input, for dynamic or resized ones
 };
 
 struct Benchmark {
   int runs = 0;
   double median_ms = 0, min_ms = 0, p90_ms = 0, mean_ms = 0;
-  double plan_ms = 0;       // shapes, choice of kernels, packing of weights, memory layout
-  size_t peak_bytes = 0;    // of activations, state and workspace
+  double plan_ms = 0;                   // shapes, choice of kernels, packing of weights, memory layout
+  size_t peak_bytes = 0;                // of activations, state and workspace
   std::vector<OperatorTime> operators;  // the median of each over the runs; with profile only
 };
 

@@ -54,7 +54,7 @@ struct TensorDescription {
   bool constant = false;  // has its values in the file
   bool variable = false;  // state that is kept between runs
   bool sparse = false;
-  size_t bytes = 0;       // that its values take in the file
+  size_t bytes = 0;  // that its values take in the file
   // Affine quantization, empty when there is none: one scale, or one for each index of dimension `axis`.
   std::vector<float> scale;
   std::vector<int64_t> zero_point;

@@ -31,10 +31,10 @@ struct OutputView {
 };
 
 struct OperatorTime {
-  int32_t index = 0;  // the operator's index in the model
-  std::string type;   // "CONV_2D"
-  std::string name;   // its first output's
-  std::string kernel; // "gemm_s8 avx512vnni"
+  int32_t index = 0;   // the operator's index in the model
+  std::string type;    // "CONV_2D"
+  std::string name;    // its first output's
+  std::string kernel;  // "gemm_s8 avx512vnni"
   int64_t nanoseconds = 0;
 };
 

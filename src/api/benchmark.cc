@@ -37,7 +37,8 @@ std::vector<OperatorTime> summarize_operators(const std::vector<std::vector<Oper
 
 Result<Benchmark> run_benchmark(const ModelPtr& model, const BenchmarkOptions& options) {
   if (options.runs < 1 || options.warmup < 0) {
-    return fail(ErrorCode::kInvalidArgument, "a benchmark takes at least one run and no negative number of warm-up runs");
+    return fail(ErrorCode::kInvalidArgument,
+                "a benchmark takes at least one run and no negative number of warm-up runs");
   }
   FB_ASSIGN(const auto runtime, Runtime::make(model, {options.threads, options.signature}));
   FB_TRY(fill_inputs(*runtime, options));
@@ -54,8 +55,14 @@ Result<Benchmark> run_benchmark(const ModelPtr& model, const BenchmarkOptions& o
     if (options.profile) profiles.push_back(runtime->profile());
   }
   const evaluate::Latency latency = evaluate::summarize(std::move(times));
-  Benchmark out{options.runs, latency.median_ms, latency.min_ms, latency.p90_ms, latency.mean_ms, runtime->plan_milliseconds(),
-                runtime->memory_bytes(), {}};
+  Benchmark out{options.runs,
+                latency.median_ms,
+                latency.min_ms,
+                latency.p90_ms,
+                latency.mean_ms,
+                runtime->plan_milliseconds(),
+                runtime->memory_bytes(),
+                {}};
   if (options.profile) out.operators = summarize_operators(profiles);
   return out;
 }

@@ -61,7 +61,7 @@ fewbits::DatasetOptions convert(const fb_dataset_options& from) {
   to.preprocess.crop = from.crop;
   to.preprocess.scale = from.scale;
   // One number for all channels also fits inputs of one channel.
-  const auto numbers = [](const float (&values)[3], float neutral) {
+  const auto numbers = [](const float(&values)[3], float neutral) {
     const bool same = values[0] == values[1] && values[1] == values[2];
     if (same && values[0] == neutral) return std::vector<float>();
     return same ? std::vector<float>{values[0]} : std::vector<float>(std::begin(values), std::end(values));
@@ -132,11 +132,13 @@ fb_dataset* fb_dataset_open(const char* path, const fb_dataset_options* options,
 size_t fb_dataset_size(const fb_dataset* data) { return data->data.size(); }
 void fb_dataset_free(fb_dataset* data) { delete data; }
 
-fb_calibration* fb_calibrate(const fb_model* model, fb_dataset* data, const fb_calibrate_options* options, fb_error** error) {
+fb_calibration* fb_calibrate(const fb_model* model, fb_dataset* data, const fb_calibrate_options* options,
+                             fb_error** error) {
   return make_handle<fb_calibration>(error, [&]() -> Result<Calibration> {
     FB_TRY(require(model, "model"));
     FB_TRY(require(data, "data"));
-    return fewbits::calibrate_model(model->model, data->data, convert(options == nullptr ? default_calibrate_options() : *options));
+    return fewbits::calibrate_model(model->model, data->data,
+                                    convert(options == nullptr ? default_calibrate_options() : *options));
   });
 }
 
@@ -166,7 +168,8 @@ bool fb_calibration_merge(fb_calibration* calibration, const fb_calibration* lat
 uint64_t fb_calibration_samples(const fb_calibration* calibration) { return calibration->calibration.samples(); }
 void fb_calibration_free(fb_calibration* calibration) { delete calibration; }
 
-fb_model* fb_quantize(const fb_model* model, const fb_quantize_options* options, const fb_calibration* calibration, fb_error** error) {
+fb_model* fb_quantize(const fb_model* model, const fb_quantize_options* options, const fb_calibration* calibration,
+                      fb_error** error) {
   return make_handle<fb_model>(error, [&]() -> Result<fewbits::ModelPtr> {
     FB_TRY(require(model, "model"));
     FB_ASSIGN(const auto converted, convert(options == nullptr ? default_quantize_options() : *options));

@@ -54,7 +54,8 @@ Result<Calibration> calibrate_model(const ModelPtr& model, Dataset& data, const 
     calibrate::CollectOptions collect;
     collect.signature = options.signature;
     collect.threads = options.threads;
-    collect.non_finite = options.ignore_nonfinite ? calibrate::NonFiniteRange::kIgnore : calibrate::NonFiniteRange::kError;
+    collect.non_finite =
+        options.ignore_nonfinite ? calibrate::NonFiniteRange::kIgnore : calibrate::NonFiniteRange::kError;
     collect.progress = options.progress;
     FB_ASSIGN(auto statistics, calibrate::collect(model, *data.impl().data, samples, collect));
     return Calibration(std::make_shared<const Calibration::Impl>(

@@ -35,8 +35,8 @@ class CallbackDataset final : public calibrate::Dataset {
         return fail(ErrorCode::kInvalidData, "{}: there is no array for input '{}'", sample.source, input.name);
       }
       if (byte_size(found->dtype, found->shape) != found->bytes.size()) {
-        return fail(ErrorCode::kInvalidData, "{}: array '{}' of shape {} and type {} has {} bytes", sample.source, found->name,
-                    shape_text(found->shape), dtype_name(found->dtype), found->bytes.size());
+        return fail(ErrorCode::kInvalidData, "{}: array '{}' of shape {} and type {} has {} bytes", sample.source,
+                    found->name, shape_text(found->shape), dtype_name(found->dtype), found->bytes.size());
       }
       FB_TRY(add(sample, *found, input));
     }
@@ -64,7 +64,8 @@ Result<Dataset> Dataset::open(const std::string& path, const DatasetOptions& opt
   });
 }
 
-Result<Dataset> Dataset::from_callback(size_t count, std::function<Result<DataItem>(size_t)> read, const DatasetOptions& options) {
+Result<Dataset> Dataset::from_callback(size_t count, std::function<Result<DataItem>(size_t)> read,
+                                       const DatasetOptions& options) {
   return api::guarded([&]() -> Result<Dataset> {
     if (count == 0) return fail(ErrorCode::kInvalidArgument, "a dataset has at least one sample");
     FB_TRY(calibrate::check_options(options.preprocess));
@@ -99,7 +100,8 @@ Status write_arrays(const std::string& path, std::span<const Array> arrays) {
   return api::guarded([&]() -> Status {
     if (!is_npy(path)) return calibrate::write_npz(path, arrays);
     if (arrays.size() != 1) {
-      return fail(ErrorCode::kInvalidArgument, "{}: a .npy file holds one array, not {}: write a .npz", path, arrays.size());
+      return fail(ErrorCode::kInvalidArgument, "{}: a .npy file holds one array, not {}: write a .npz", path,
+                  arrays.size());
     }
     return calibrate::write_npy(path, arrays[0]);
   });
@@ -129,7 +131,8 @@ Result<std::vector<size_t>> chosen_samples(size_t size, const SampleChoice& choi
     }
   }
   if (others.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "no samples are left: there are {}, and all of them are chosen for something else", size);
+    return fail(ErrorCode::kInvalidArgument,
+                "no samples are left: there are {}, and all of them are chosen for something else", size);
   }
   return others;
 }

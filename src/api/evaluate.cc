@@ -20,13 +20,15 @@ using calibrate::SampleRunner;
 // Which output of `other` answers each of `mine`.
 Result<std::vector<size_t>> pair_outputs(const std::vector<TensorSpec>& mine, const std::vector<TensorSpec>& other) {
   if (mine.size() != other.size()) {
-    return fail(ErrorCode::kInvalidArgument, "the models have {} and {} outputs, so they cannot be compared", mine.size(), other.size());
+    return fail(ErrorCode::kInvalidArgument, "the models have {} and {} outputs, so they cannot be compared",
+                mine.size(), other.size());
   }
   const auto pair_by = [&](const auto& name_of) -> std::optional<std::vector<size_t>> {
     std::vector<size_t> pairs;
     for (const TensorSpec& spec : mine) {
-      const auto found = std::find_if(other.begin(), other.end(),
-                                      [&](const TensorSpec& o) { return !name_of(o).empty() && name_of(o) == name_of(spec); });
+      const auto found = std::find_if(other.begin(), other.end(), [&](const TensorSpec& o) {
+        return !name_of(o).empty() && name_of(o) == name_of(spec);
+      });
       if (found == other.end()) return std::nullopt;
       pairs.push_back(static_cast<size_t>(found - other.begin()));
     }
@@ -66,8 +68,8 @@ class Comparer {
     out.samples = counts.seen;
     out.skipped = counts.skipped;
     for (size_t i = 0; i < pairs_.size(); ++i) {
-      out.outputs.push_back({my_interface.outputs[i].label(), their_interface.outputs[pairs_[i]].label(), sums_[i].result(),
-                             agreements_[i].result()});
+      out.outputs.push_back({my_interface.outputs[i].label(), their_interface.outputs[pairs_[i]].label(),
+                             sums_[i].result(), agreements_[i].result()});
     }
     if (options_.layers) {
       out.layers = layers_.results();
@@ -89,7 +91,8 @@ class Comparer {
       const evaluate::RealTensor a = output(*mine, i), b = output(*theirs, pairs_[i]);
       const Status added = sums_[i].add(a, b);
       if (!added) {
-        return with_context(added.error(), fmt::format("{}: output '{}'", my_sample.source, output_value(*mine, i).name));
+        return with_context(added.error(),
+                            fmt::format("{}: output '{}'", my_sample.source, output_value(*mine, i).name));
       }
       agreements_[i].add(a, b);
     }
@@ -120,13 +123,15 @@ Result<size_t> scored_output(const std::vector<TensorSpec>& outputs) {
     if (evaluate::class_count(outputs[i].shape) > 0) return i;
   }
   std::string shapes;
-  for (const TensorSpec& spec : outputs) shapes += fmt::format("{}'{}' {}", shapes.empty() ? "" : ", ", spec.label(), shape_text(spec.shape));
+  for (const TensorSpec& spec : outputs)
+    shapes += fmt::format("{}'{}' {}", shapes.empty() ? "" : ", ", spec.label(), shape_text(spec.shape));
   return fail(ErrorCode::kInvalidArgument, "no output holds one score a class: the outputs are {}", shapes);
 }
 
 class Scorer {
  public:
-  Scorer(const ModelPtr& model, Dataset& data, const AccuracyOptions& options) : model_(model), data_(data), options_(options) {}
+  Scorer(const ModelPtr& model, Dataset& data, const AccuracyOptions& options)
+      : model_(model), data_(data), options_(options) {}
 
   Result<Accuracy> run() {
     constexpr int32_t kClassesWithBackground = 1001;
@@ -151,13 +156,15 @@ class Scorer {
     FB_ASSIGN(const Sample sample, data_.impl().data->sample(index, inputs_.specs));
     if (!sample.skipped.empty()) return false;
     if (!sample.label) {
-      return fail(ErrorCode::kInvalidData, "{}: there is no label; give one folder a class, names such as 0042_name.jpg, or an "
-                  "array 'labels' in the .npz", sample.source);
+      return fail(ErrorCode::kInvalidData,
+                  "{}: there is no label; give one folder a class, names such as 0042_name.jpg, or an "
+                  "array 'labels' in the .npz",
+                  sample.source);
     }
     const int64_t true_class = int64_t{*sample.label} + out_.label_offset;
     if (true_class < 0 || true_class >= out_.classes) {
-      return fail(ErrorCode::kInvalidData, "{}: its label {} (offset {}) is none of the {} classes of output '{}'", sample.source,
-                  *sample.label, out_.label_offset, out_.classes, out_.output);
+      return fail(ErrorCode::kInvalidData, "{}: its label {} (offset {}) is none of the {} classes of output '{}'",
+                  sample.source, *sample.label, out_.label_offset, out_.classes, out_.output);
     }
     FB_ASSIGN(const runtime::Session* session, runner.run(sample));
     const Graph& graph = session->plan().graph();
@@ -165,8 +172,8 @@ class Scorer {
     const size_t expected = static_cast<size_t>(out_.classes);
     const size_t count = element_count(scores.view.shape);
     if (count != expected && !(count == 1 && out_.classes == 2)) {
-      return fail(ErrorCode::kInvalidData, "{}: output '{}' has the shape {}, not one score for each of {} classes", sample.source,
-                  out_.output, shape_text(scores.view.shape), out_.classes);
+      return fail(ErrorCode::kInvalidData, "{}: output '{}' has the shape {}, not one score for each of {} classes",
+                  sample.source, out_.output, shape_text(scores.view.shape), out_.classes);
     }
     const int64_t rank = evaluate::rank_of(scores, static_cast<int32_t>(true_class));
     out_.top1_hits += rank == 0;
@@ -184,7 +191,8 @@ class Scorer {
 
 }  // namespace
 
-Result<Comparison> compare_models(const ModelPtr& reference, const ModelPtr& other, Dataset& data, const CompareOptions& options) {
+Result<Comparison> compare_models(const ModelPtr& reference, const ModelPtr& other, Dataset& data,
+                                  const CompareOptions& options) {
   return api::guarded([&]() -> Result<Comparison> {
     FB_TRY(api::check_model(reference));
     FB_TRY(api::check_model(other));

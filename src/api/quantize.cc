@@ -28,18 +28,21 @@ Statistics assumed_statistics(const Model& model) {
 
 }  // namespace
 
-Result<QuantizeResult> quantize_model(const Model& model, const QuantizeOptions& options, const Calibration* calibration) {
+Result<QuantizeResult> quantize_model(const Model& model, const QuantizeOptions& options,
+                                      const Calibration* calibration) {
   return api::guarded([&]() -> Result<QuantizeResult> {
     const Statistics* statistics = calibration == nullptr ? nullptr : &calibration->statistics();
     FB_ASSIGN(quantize::Quantized made, quantize::quantize(model, options, statistics));
-    return QuantizeResult{std::make_shared<const Model>(std::move(made.model)), std::move(made.decisions), std::move(made.warnings)};
+    return QuantizeResult{std::make_shared<const Model>(std::move(made.model)), std::move(made.decisions),
+                          std::move(made.warnings)};
   });
 }
 
 Result<std::vector<Decision>> explain_quantization(const Model& model, const QuantizeOptions& options) {
   return api::guarded([&]() -> Result<std::vector<Decision>> {
     QuantizeOptions lenient = options;
-    if (lenient.mode == QuantizeMode::kInt8Only) lenient.mode = QuantizeMode::kInt8;  // whose decisions are not an error
+    if (lenient.mode == QuantizeMode::kInt8Only)
+      lenient.mode = QuantizeMode::kInt8;  // whose decisions are not an error
     const Statistics statistics = assumed_statistics(model);
     FB_ASSIGN(quantize::Quantized made, quantize::quantize(model, lenient, &statistics));
     return std::move(made.decisions);

@@ -26,8 +26,8 @@ Latency summarize(std::vector<int64_t> times) {
   std::sort(times.begin(), times.end());
   const size_t p90 = (times.size() * 9 + 9) / 10 - 1;
   const double total = std::accumulate(times.begin(), times.end(), 0.0);
-  return {middle(times) / kNsPerMs, static_cast<double>(times.front()) / kNsPerMs, static_cast<double>(times[p90]) / kNsPerMs,
-          total / static_cast<double>(times.size()) / kNsPerMs};
+  return {middle(times) / kNsPerMs, static_cast<double>(times.front()) / kNsPerMs,
+          static_cast<double>(times[p90]) / kNsPerMs, total / static_cast<double>(times.size()) / kNsPerMs};
 }
 
 }  // namespace fewbits::evaluate

@@ -9,7 +9,8 @@
 namespace fewbits::evaluate {
 
 LayerComparer::LayerComparer(const Model& reference, const Model& other) : reference_(reference), other_(other) {
-  for (size_t g = 0; g < std::min(reference.graphs.size(), other.graphs.size()); ++g) pair_graph(static_cast<int32_t>(g));
+  for (size_t g = 0; g < std::min(reference.graphs.size(), other.graphs.size()); ++g)
+    pair_graph(static_cast<int32_t>(g));
 }
 
 void LayerComparer::pair_graph(int32_t g) {
@@ -18,7 +19,8 @@ void LayerComparer::pair_graph(int32_t g) {
   std::map<std::string, ValueId> by_name;  // what operators of the other model make; the first of a name
   for (NodeId id : theirs.order()) {
     for (ValueId output : theirs.node(id).outputs) {
-      if (output != kNoValue && is_real(theirs.value(output).dtype)) by_name.try_emplace(theirs.value(output).name, output);
+      if (output != kNoValue && is_real(theirs.value(output).dtype))
+        by_name.try_emplace(theirs.value(output).name, output);
     }
   }
   std::map<std::string, bool> taken;
@@ -70,7 +72,8 @@ Status LayerComparer::see_other(int32_t graph, ValueId id, const TensorView& ten
     const OwnedTensor& kept = layer.kept[layer.met++];
     // Equal names may hide different tensors when the models come from different hands; those have no common measure.
     if (real_count(kept.view()) != real_count(tensor)) continue;
-    FB_TRY(layer.sums.add({kept.view(), &value(reference_, layer.reference).quant}, {tensor, &value(other_, layer.other).quant}));
+    FB_TRY(layer.sums.add({kept.view(), &value(reference_, layer.reference).quant},
+                          {tensor, &value(other_, layer.other).quant}));
     layer.seen = true;
   }
   return {};
@@ -83,7 +86,8 @@ std::vector<LayerComparison> LayerComparer::results() const {
     const Value& mine = value(reference_, layer.reference);
     const Value& theirs = value(other_, layer.other);
     const Graph& graph = reference_.graphs[static_cast<size_t>(layer.reference.first)];
-    out.push_back({mine.name, theirs.name, graph.node(layer.producer).type_name(), dtype_name(theirs.dtype), layer.sums.result()});
+    out.push_back({mine.name, theirs.name, graph.node(layer.producer).type_name(), dtype_name(theirs.dtype),
+                   layer.sums.result()});
   }
   return out;
 }

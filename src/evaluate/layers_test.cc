@@ -14,7 +14,8 @@ using test::add_tensor;
 // x -> RELU "r" -> RELU "s", in float or with integer twins of the given names.
 Model chain(const std::string& first, const std::string& second, DType type) {
   Graph graph;
-  const ValueId x = add_tensor(graph, "x", {2}), r = add_tensor(graph, first, {2}, type), s = add_tensor(graph, second, {2}, type);
+  const ValueId x = add_tensor(graph, "x", {2}), r = add_tensor(graph, first, {2}, type),
+                s = add_tensor(graph, second, {2}, type);
   if (type != DType::kFloat32) {
     for (ValueId id : {r, s}) graph.value(id).quant = {{0.5f}, {0}};
   }

@@ -20,7 +20,9 @@ template <class T>
 RealTensor tensor(DType type, Shape shape, const std::vector<T>& values, const QuantParams* quant = nullptr) {
   return {{type, std::move(shape), values.data(), values.size() * sizeof(T)}, quant};
 }
-RealTensor floats(Shape shape, const std::vector<float>& values) { return tensor(DType::kFloat32, std::move(shape), values); }
+RealTensor floats(Shape shape, const std::vector<float>& values) {
+  return tensor(DType::kFloat32, std::move(shape), values);
+}
 
 TEST(ErrorSums, HandComputed) {
   const std::vector<float> a{3, 4, 0, 0}, b{3, 3, 0, 0.5f};

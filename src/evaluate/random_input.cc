@@ -15,7 +15,9 @@ namespace {
 class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
-  float unit() { return static_cast<float>(static_cast<int64_t>(engine_() >> 40) - (int64_t{1} << 23)) * 0x1p-23f; }  // [-1, 1)
+  float unit() {
+    return static_cast<float>(static_cast<int64_t>(engine_() >> 40) - (int64_t{1} << 23)) * 0x1p-23f;
+  }  // [-1, 1)
   uint64_t bits() { return engine_() >> 11; }
 
  private:
@@ -35,24 +37,47 @@ bool fill_random(DType type, bool quantized, Random& random, std::vector<std::by
   const auto whole = [&] { return random.bits(); };
   const auto index = [&] { return random.bits() & 1; };
   switch (type) {
-    case DType::kFloat32: fill<float>(bytes, unit); return true;
-    case DType::kFloat64: fill<double>(bytes, unit); return true;
-    case DType::kFloat16: fill<uint16_t>(bytes, [&] { return float_to_half(random.unit()); }); return true;
-    case DType::kBFloat16: fill<uint16_t>(bytes, [&] { return float_to_bfloat16(random.unit()); }); return true;
-    case DType::kUInt8: fill<uint8_t>(bytes, whole); return true;
+    case DType::kFloat32:
+      fill<float>(bytes, unit);
+      return true;
+    case DType::kFloat64:
+      fill<double>(bytes, unit);
+      return true;
+    case DType::kFloat16:
+      fill<uint16_t>(bytes, [&] { return float_to_half(random.unit()); });
+      return true;
+    case DType::kBFloat16:
+      fill<uint16_t>(bytes, [&] { return float_to_bfloat16(random.unit()); });
+      return true;
+    case DType::kUInt8:
+      fill<uint8_t>(bytes, whole);
+      return true;
     case DType::kInt8:
-      if (quantized) fill<uint8_t>(bytes, whole); else fill<uint8_t>(bytes, index);
+      if (quantized)
+        fill<uint8_t>(bytes, whole);
+      else
+        fill<uint8_t>(bytes, index);
       return true;
     case DType::kInt16:
     case DType::kUInt16:
-      if (quantized) fill<uint16_t>(bytes, whole); else fill<uint16_t>(bytes, index);
+      if (quantized)
+        fill<uint16_t>(bytes, whole);
+      else
+        fill<uint16_t>(bytes, index);
       return true;
-    case DType::kBool: fill<uint8_t>(bytes, index); return true;
+    case DType::kBool:
+      fill<uint8_t>(bytes, index);
+      return true;
     case DType::kInt32:
-    case DType::kUInt32: fill<uint32_t>(bytes, index); return true;
+    case DType::kUInt32:
+      fill<uint32_t>(bytes, index);
+      return true;
     case DType::kInt64:
-    case DType::kUInt64: fill<uint64_t>(bytes, index); return true;
-    default: return false;
+    case DType::kUInt64:
+      fill<uint64_t>(bytes, index);
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -63,8 +88,8 @@ Result<Array> random_input(const TensorSpec& spec, uint64_t seed, const Shape& s
   for (int32_t& size : array.shape) size = size < 0 ? 1 : size;
   const auto bytes = byte_size(spec.dtype, array.shape);
   if (!bytes) {
-    return fail(ErrorCode::kUnsupported, "input '{}' is of type {} and shape {}: there are no random numbers for it", spec.label(),
-                dtype_name(spec.dtype), shape_text(array.shape));
+    return fail(ErrorCode::kUnsupported, "input '{}' is of type {} and shape {}: there are no random numbers for it",
+                spec.label(), dtype_name(spec.dtype), shape_text(array.shape));
   }
   array.bytes.resize(*bytes);
   Random random(seed);

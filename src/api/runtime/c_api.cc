@@ -25,8 +25,9 @@ fb_error no_memory{{ErrorCode::kResource, {}}};
 bool describe(const std::vector<fewbits::TensorSpec>& specs, size_t index, fb_tensor_info* info) {
   if (index >= specs.size() || info == nullptr) return false;
   const fewbits::TensorSpec& spec = specs[index];
-  *info = {spec.name.c_str(), spec.signature_name.c_str(), static_cast<fb_dtype>(spec.dtype), spec.shape.size(),
-           spec.shape.data(), spec.scale, spec.zero_point};
+  *info = {spec.name.c_str(), spec.signature_name.c_str(), static_cast<fb_dtype>(spec.dtype),
+           spec.shape.size(), spec.shape.data(),           spec.scale,
+           spec.zero_point};
   return true;
 }
 
@@ -45,7 +46,8 @@ void store_error(fb_error** where, Error error) noexcept {
 extern "C" {
 
 fb_error_code fb_error_get_code(const fb_error* error) {
-  return error == nullptr ? FB_INTERNAL : static_cast<fb_error_code>(static_cast<int>(error->error.code) + FB_INVALID_MODEL);
+  return error == nullptr ? FB_INTERNAL
+                          : static_cast<fb_error_code>(static_cast<int>(error->error.code) + FB_INVALID_MODEL);
 }
 const char* fb_error_message(const fb_error* error) {
   if (error == nullptr) return "";
@@ -97,7 +99,8 @@ bool fb_runtime_output_info(const fb_runtime* runtime, size_t index, fb_tensor_i
   return describe(runtime->runtime->outputs(), index, info);
 }
 
-bool fb_runtime_resize_input(fb_runtime* runtime, const char* name, const int32_t* shape, size_t rank, fb_error** error) {
+bool fb_runtime_resize_input(fb_runtime* runtime, const char* name, const int32_t* shape, size_t rank,
+                             fb_error** error) {
   return succeeded(error, [&]() -> Status {
     FB_TRY(require(name, "name"));
     if (rank > 0) FB_TRY(require(shape, "shape"));
@@ -123,8 +126,8 @@ bool fb_runtime_output(fb_runtime* runtime, const char* name, fb_tensor* output,
     FB_TRY(require(output, "output"));
     FB_ASSIGN(fewbits::OutputView view, runtime->runtime->output(name));
     runtime->output_shape = std::move(view.shape);
-    *output = {static_cast<fb_dtype>(view.dtype), runtime->output_shape.size(), runtime->output_shape.data(), view.bytes.data(),
-               view.bytes.size()};
+    *output = {static_cast<fb_dtype>(view.dtype), runtime->output_shape.size(), runtime->output_shape.data(),
+               view.bytes.data(), view.bytes.size()};
     return {};
   });
 }

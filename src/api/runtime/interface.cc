@@ -58,16 +58,18 @@ Result<SignatureDescription> interface_of(const Model& model, const std::string&
 }
 
 Result<size_t> find_spec(const std::vector<TensorSpec>& specs, std::string_view name, const char* what) {
-  for (const auto matches : {+[](const TensorSpec& spec, std::string_view wanted) { return spec.signature_name == wanted; },
-                             +[](const TensorSpec& spec, std::string_view wanted) { return spec.name == wanted; },
-                             +[](const TensorSpec& spec, std::string_view wanted) { return plain_name(spec.name) == plain_name(wanted); }}) {
+  for (const auto matches :
+       {+[](const TensorSpec& spec, std::string_view wanted) { return spec.signature_name == wanted; },
+        +[](const TensorSpec& spec, std::string_view wanted) { return spec.name == wanted; },
+        +[](const TensorSpec& spec, std::string_view wanted) { return plain_name(spec.name) == plain_name(wanted); }}) {
     for (size_t i = 0; i < specs.size(); ++i) {
       if (!name.empty() && matches(specs[i], name)) return i;
     }
   }
   std::vector<std::string> known;
   for (const TensorSpec& spec : specs) known.push_back(fmt::format("'{}'", spec.label()));
-  return fail(ErrorCode::kNotFound, "the model has no {} '{}'; its {}s are {}", what, name, what, fmt::join(known, ", "));
+  return fail(ErrorCode::kNotFound, "the model has no {} '{}'; its {}s are {}", what, name, what,
+              fmt::join(known, ", "));
 }
 
 }  // namespace fewbits::api

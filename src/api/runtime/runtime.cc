@@ -37,10 +37,10 @@ struct Runtime::Impl {
   ModelPtr model;
   RuntimeOptions options;
   SignatureDescription interface;
-  std::vector<Shape> shapes;                      // of the inputs, now
-  std::vector<uint8_t> filled;                    // by the caller, since the start or the last resize
-  std::vector<std::vector<std::byte>> waiting;    // what inputs hold while there is no session
-  std::unique_ptr<runtime::Session> session;      // none while the plan does not fit the shapes
+  std::vector<Shape> shapes;                    // of the inputs, now
+  std::vector<uint8_t> filled;                  // by the caller, since the start or the last resize
+  std::vector<std::vector<std::byte>> waiting;  // what inputs hold while there is no session
+  std::unique_ptr<runtime::Session> session;    // none while the plan does not fit the shapes
   bool profiling = false, has_run = false;
   double plan_ms = 0;
 
@@ -127,8 +127,8 @@ struct Runtime::Impl {
     FB_ASSIGN(const std::span<std::byte> target, bytes_of(i));
     if (bytes.size() != target.size()) {
       return fail(ErrorCode::kInvalidArgument, "input '{}' of shape {} and type {} takes {} bytes, not {}",
-                  interface.inputs[i].label(), shape_text(shapes[i]), dtype_name(interface.inputs[i].dtype), target.size(),
-                  bytes.size());
+                  interface.inputs[i].label(), shape_text(shapes[i]), dtype_name(interface.inputs[i].dtype),
+                  target.size(), bytes.size());
     }
     if (!bytes.empty()) std::memcpy(target.data(), bytes.data(), bytes.size());
     filled[i] = 1;
@@ -138,13 +138,15 @@ struct Runtime::Impl {
   Status set(size_t i, const Array& array) {
     const TensorSpec& spec = interface.inputs[i];
     if (array.dtype != spec.dtype) {
-      return fail(ErrorCode::kInvalidArgument, "input '{}' takes {}, and the array is {}: convert it first", spec.label(),
-                  dtype_name(spec.dtype), dtype_name(array.dtype));
+      return fail(ErrorCode::kInvalidArgument, "input '{}' takes {}, and the array is {}: convert it first",
+                  spec.label(), dtype_name(spec.dtype), dtype_name(array.dtype));
     }
     if (array.shape != shapes[i]) {
       if (!is_dynamic(spec) || !fits_declared(array.shape, spec.shape)) {
-        return fail(ErrorCode::kInvalidArgument, "input '{}' has the shape {}, and the array {}: reshape the array, or call "
-                    "resize_input first if the model can take it", spec.label(), shape_text(shapes[i]), shape_text(array.shape));
+        return fail(ErrorCode::kInvalidArgument,
+                    "input '{}' has the shape {}, and the array {}: reshape the array, or call "
+                    "resize_input first if the model can take it",
+                    spec.label(), shape_text(shapes[i]), shape_text(array.shape));
       }
       FB_TRY(resize(i, array.shape));
     }
@@ -272,7 +274,8 @@ std::vector<KernelChoice> Runtime::kernels() const {
   for (size_t s = 0; s < steps.size(); ++s) {
     const Node& node = impl_->graph().node(steps[s].node);
     KernelChoice choice{steps[s].node, node.type_name(), {}, impl_->session->choice(s), steps[s].prepared.declined};
-    if (!node.outputs.empty() && impl_->graph().valid(node.outputs[0])) choice.name = impl_->graph().value(node.outputs[0]).name;
+    if (!node.outputs.empty() && impl_->graph().valid(node.outputs[0]))
+      choice.name = impl_->graph().value(node.outputs[0]).name;
     out.push_back(std::move(choice));
   }
   return out;
