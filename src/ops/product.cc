@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "ops/sparse/op.h"
+#include "ops/sparse_constant.h"
 #include "schema/tflite.h"
 
 namespace fewbits::ops {

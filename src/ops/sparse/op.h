@@ -10,10 +10,7 @@ namespace fewbits::ops {
 
 std::span<const OpDef> sparse_ops() noexcept;
 
-// densify.cc
-// The dense bytes of a sparse constant whose elements are `element_bytes` wide. Everything in the format's tables is
-// checked; the error says what does not fit.
-Result<std::vector<std::byte>> densify(const OpContext& context, const TensorInfo& tensor, size_t element_bytes);
+// kernels.cc
 Result<Prepared> prepare_densify(const OpContext& context);
 
 }  // namespace fewbits::ops

@@ -1,4 +1,4 @@
-// The expansion of sparse constants, and prepare() of DENSIFY.
+// The expansion of sparse constants.
 //
 // The format, level by level in traversal order: `rank` levels of the tensor's dimensions (divided by the block sizes
 // where a dimension is blocked), then one level for each blocked dimension. A dense level visits all its indices; a
@@ -9,8 +9,7 @@
 #include <new>
 
 #include "base/checked.h"
-#include "ops/sparse/op.h"
-#include "ops/support.h"
+#include "ops/sparse_constant.h"
 #include "schema/tflite.h"
 
 namespace fewbits::ops {
@@ -170,21 +169,6 @@ class Expander {
 
 Result<std::vector<std::byte>> densify(const OpContext& context, const TensorInfo& tensor, size_t element_bytes) {
   return Expander(context, tensor, element_bytes).run();
-}
-
-Result<Prepared> prepare_densify(const OpContext& context) {
-  const TensorInfo& input = context.inputs[0];
-  FB_TRY(require_type(context, input, "the input", {DType::kFloat32, DType::kFloat16, DType::kInt8}));
-  FB_TRY(require_type(context, context.outputs[0], "the output", {input.dtype}));
-  if (!input.is_const || input.value->sparsity == nullptr) {
-    return context.fail(ErrorCode::kInvalidModel, "'{}' is not a sparse constant", input.value->name);
-  }
-  FB_ASSIGN(std::vector<std::byte> dense, densify(context, input, dtype_bits(input.dtype) / 8));
-  return make_kernel(
-      [dense = std::move(dense)](const RunArgs& args) noexcept {
-        if (!dense.empty()) std::memcpy(args.out[0], dense.data(), dense.size());
-      },
-      "densify");
 }
 
 }  // namespace fewbits::ops
