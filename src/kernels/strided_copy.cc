@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace fewbits {
 namespace {
@@ -71,49 +72,94 @@ struct Matrix {
   int64_t src_stride, dst_stride;  // bytes between rows of the source, between columns of the source in the destination
 };
 
-// Tiles of a cache line a side: every line of source and destination is touched by one tile only.
-template <size_t kBytes>
-void transpose(const Matrix& m) noexcept {
-  using U = Unit<kBytes>;
-  constexpr int64_t kUnit = kBytes;
-  constexpr int64_t kTile = 8;
-  const int64_t full_rows = m.rows - m.rows % kTile;
-  for (int64_t column = 0; column < m.columns; column += kTile) {
-    const int64_t width = std::min(kTile, m.columns - column);
-    const char* src = m.src + column * kUnit;
-    char* dst = m.dst + column * m.dst_stride;
-    int64_t row = 0;
-    if (width == kTile) {
-      for (; row < full_rows; row += kTile) {
-        U tile[kTile][kTile];
-        for (int64_t r = 0; r < kTile; ++r) std::memcpy(tile[r], src + (row + r) * m.src_stride, sizeof tile[r]);
-        for (int64_t c = 0; c < kTile; ++c) {
-          U turned[kTile];
-          for (int64_t r = 0; r < kTile; ++r) turned[r] = tile[r][c];
-          std::memcpy(dst + c * m.dst_stride + row * kUnit, turned, sizeof turned);
+// As many elements as fill a vector register, whatever the processor calls it.
+template <class T>
+struct Lanes {
+  static constexpr size_t kCount = 16 / sizeof(T);
+  typedef T Vector __attribute__((vector_size(16)));
+
+  // The lower, or the upper, halves of two vectors with their elements taking turns.
+  template <size_t kFirst, size_t... kIndex>
+  static Vector interleave(Vector a, Vector b, std::index_sequence<kIndex...>) noexcept {
+    return __builtin_shufflevector(a, b, (kFirst + kIndex / 2 + kIndex % 2 * kCount)...);
+  }
+  static Vector lower(Vector a, Vector b) noexcept { return interleave<0>(a, b, std::make_index_sequence<kCount>()); }
+  static Vector upper(Vector a, Vector b) noexcept {
+    return interleave<kCount / 2>(a, b, std::make_index_sequence<kCount>());
+  }
+};
+
+// A square of kCount rows of one vector each: interleaving row i with row i + kCount / 2, log2(kCount) times, turns it.
+template <class T>
+void transpose_square(const char* src, int64_t src_stride, char* dst, int64_t dst_stride) noexcept {
+  using L = Lanes<T>;
+  constexpr size_t kCount = L::kCount;
+  typename L::Vector rows[kCount], turned[kCount];
+  for (size_t i = 0; i < kCount; ++i) std::memcpy(&rows[i], src + static_cast<int64_t>(i) * src_stride, 16);
+  for (size_t step = 1; step < kCount; step *= 2) {
+    for (size_t i = 0; i < kCount / 2; ++i) {
+      turned[2 * i] = L::lower(rows[i], rows[i + kCount / 2]);
+      turned[2 * i + 1] = L::upper(rows[i], rows[i + kCount / 2]);
+    }
+    std::copy_n(turned, kCount, rows);
+  }
+  for (size_t i = 0; i < kCount; ++i) std::memcpy(dst + static_cast<int64_t>(i) * dst_stride, &rows[i], 16);
+}
+
+// Squares in blocks of a cache line a side, so that every line is touched in one block only. The last squares of a row
+// or column move back inside and write some elements again.
+template <class T>
+void transpose_squares(const Matrix& m) noexcept {
+  constexpr int64_t kUnit = sizeof(T), kSquare = 16 / kUnit, kBlock = 64 / kUnit;
+  for (int64_t block_column = 0; block_column < m.columns; block_column += kBlock) {
+    for (int64_t block_row = 0; block_row < m.rows; block_row += kBlock) {
+      for (int64_t c = block_column; c < std::min(block_column + kBlock, m.columns); c += kSquare) {
+        const int64_t column = std::min(c, m.columns - kSquare);
+        for (int64_t r = block_row; r < std::min(block_row + kBlock, m.rows); r += kSquare) {
+          const int64_t row = std::min(r, m.rows - kSquare);
+          transpose_square<T>(m.src + row * m.src_stride + column * kUnit, m.src_stride,
+                              m.dst + column * m.dst_stride + row * kUnit, m.dst_stride);
         }
       }
     }
-    for (; row < m.rows; ++row) {
-      for (int64_t c = 0; c < width; ++c) {
-        std::memcpy(dst + c * m.dst_stride + row * kUnit, src + row * m.src_stride + c * kUnit, kBytes);
-      }
+  }
+}
+
+template <size_t kBytes>
+void transpose_narrow(const Matrix& m) noexcept {
+  constexpr int64_t kUnit = kBytes, kWidth = 8;
+  for (int64_t column = 0; column < m.columns; column += kWidth) {
+    const int64_t width = std::min(kWidth, m.columns - column);
+    for (int64_t row = 0; row < m.rows; ++row) {
+      const char* src = m.src + row * m.src_stride + column * kUnit;
+      char* dst = m.dst + column * m.dst_stride + row * kUnit;
+      for (int64_t c = 0; c < width; ++c) std::memcpy(dst + c * m.dst_stride, src + c * kUnit, kBytes);
     }
+  }
+}
+
+template <class T>
+void transpose(const Matrix& m) noexcept {
+  constexpr int64_t kSquare = Lanes<T>::kCount;
+  if (m.rows >= kSquare && m.columns >= kSquare) {
+    transpose_squares<T>(m);
+  } else {
+    transpose_narrow<sizeof(T)>(m);
   }
 }
 
 void transpose(const Matrix& m, size_t unit) noexcept {
   switch (unit) {
     case 1:
-      return transpose<1>(m);
+      return transpose<uint8_t>(m);
     case 2:
-      return transpose<2>(m);
+      return transpose<uint16_t>(m);
     case 4:
-      return transpose<4>(m);
+      return transpose<uint32_t>(m);
     case 8:
-      return transpose<8>(m);
+      return transpose<uint64_t>(m);
     default:
-      return transpose<16>(m);
+      return transpose_narrow<16>(m);
   }
 }
 
