@@ -23,6 +23,7 @@ struct Case {
   int32_t groups = 1;
   Spatial out{};  // transposed only
   bool live_weights = false, per_channel = true, bias = true;
+  const char* path = "";  // what the kernel's choice must say: how it finds its rows
 };
 
 bool is_3d(Op op) { return op == Op::CONV_3D || op == Op::CONV_3D_TRANSPOSE; }
@@ -130,6 +131,7 @@ void compare(const Case& c, Scheme scheme, int threads) {
   op.output(types.in, types.out_quant);
   const Status status = op.run(threads);
   ASSERT_TRUE(status) << status.error().message;
+  EXPECT_NE(op.prepared().choice.find(c.path), std::string::npos) << op.prepared().choice;
 
   const Shape out_shape = output_shape(c);
   const auto geometry = ops::conv_geometry(op.context(), is_transposed(c.op) ? &out_shape : nullptr);
@@ -215,15 +217,20 @@ TEST(Conv, TransposesByHand) {
 }
 
 TEST(Conv, EqualsTheReference) {
-  compare_all({.in = {2, 5, 6, 7}, .out_channels = 9});                       // direct
-  compare_all({.in = {2, 5, 6, 7}, .out_channels = 9, .stride = {1, 2, 2}});  // one tap, gathered
-  compare_all({.in = {2, 7, 6, 5}, .out_channels = 33, .filter = {1, 3, 3}, .stride = {1, 2, 1}});
-  compare_all({.in = {1, 7, 9, 5}, .out_channels = 17, .filter = {1, 3, 2}, .dilation = {1, 2, 3}});
-  compare_all({.in = {1, 7, 9, 5}, .out_channels = 6, .filter = {1, 3, 3}, .same = false});         // merged columns
-  compare_all({.in = {2, 9, 10, 3}, .out_channels = 8, .filter = {1, 3, 5}, .stride = {1, 2, 2}});  // copied lines
-  compare_all({.in = {1, 1, 3, 2}, .out_channels = 3, .filter = {1, 1, 7}});  // wider than the image
-  compare_all({.in = {2, 5, 4, 6}, .out_channels = 9, .filter = {1, 3, 3}, .groups = 3});
-  compare_all({.in = {2, 5, 4, 6}, .out_channels = 12, .filter = {1, 3, 3}, .groups = 6});  // depthwise in disguise
+  constexpr const char *kDirect = "direct", *kGathered = "gathered", *kMerged = "merged columns",
+                       *kCopied = "padded lines";
+  compare_all({.in = {2, 5, 6, 7}, .out_channels = 9, .path = kDirect});
+  compare_all({.in = {2, 5, 6, 7}, .out_channels = 9, .stride = {1, 2, 2}, .path = kGathered});
+  compare_all({.in = {2, 7, 6, 40}, .out_channels = 33, .filter = {1, 3, 3}, .stride = {1, 2, 1}, .path = kGathered});
+  compare_all({.in = {1, 7, 9, 5}, .out_channels = 17, .filter = {1, 3, 2}, .dilation = {1, 2, 3}, .path = kGathered});
+  compare_all({.in = {1, 7, 9, 35}, .out_channels = 6, .filter = {1, 3, 3}, .same = false, .path = kMerged});
+  compare_all({.in = {2, 9, 10, 3}, .out_channels = 8, .filter = {1, 3, 5}, .stride = {1, 2, 2}, .path = kCopied});
+  compare_all({.in = {2, 7, 6, 5}, .out_channels = 33, .filter = {1, 3, 3}, .dilation = {1, 2, 1}, .path = kCopied});
+  // A filter wider than the image.
+  compare_all({.in = {1, 1, 3, 2}, .out_channels = 3, .filter = {1, 1, 7}, .path = kCopied});
+  compare_all({.in = {2, 5, 4, 6}, .out_channels = 9, .filter = {1, 3, 3}, .groups = 3, .path = kGathered});
+  // One input channel a group.
+  compare_all({.in = {2, 5, 4, 6}, .out_channels = 12, .filter = {1, 3, 3}, .groups = 6, .path = "depthwise"});
   compare_all({.in = {1, 5, 4, 6}, .out_channels = 4, .filter = {1, 3, 3}, .per_channel = false, .bias = false});
   compare_all({.in = {2, 5, 4, 6}, .out_channels = 5, .filter = {1, 3, 3}, .live_weights = true});
 }
@@ -298,8 +305,9 @@ TEST(Conv, VolumesEqualTheReference) {
 
 // Too many offsets to keep: they are made band by band.
 TEST(Conv, LargeImagesGoByBands) {
-  compare<int8_t, int8_t, int32_t, int8_t>({.in = {1, 300, 500, 5}, .out_channels = 1, .filter = {1, 3, 3}},
-                                           Scheme::kInt8, 2);
+  compare<int8_t, int8_t, int32_t, int8_t>(
+      {.in = {1, 300, 500, 5}, .out_channels = 1, .filter = {1, 3, 3}, .dilation = {1, 1, 2}, .path = "gathered"},
+      Scheme::kInt8, 2);
   compare<float, float, float, float>(
       {.op = Op::DEPTHWISE_CONV_2D, .in = {1, 300, 500, 2}, .out_channels = 2, .filter = {1, 3, 3}, .groups = 2},
       Scheme::kFloat, 2);
