@@ -95,11 +95,13 @@ void explain_float(const ModelPtr& model, Inspection& out) {
 
 // ---- text ----
 
-void print_specs(const char* what, const std::vector<TensorSpec>& specs) {
-  Table table({{what}, {"type"}, {"shape"}, {"stands for"}, {"tensor"}});
-  for (const TensorSpec& spec : specs) {
-    table.add({spec.label(), dtype_name(spec.dtype), shape_text(spec.shape), quant_text(spec),
-               spec.signature_name.empty() ? "" : spec.name});
+void print_interface(const SignatureDescription& signature) {
+  Table table({{""}, {""}, {""}, {""}, {""}, {""}});
+  for (const auto& [what, specs] : {std::pair("input", &signature.inputs), std::pair("output", &signature.outputs)}) {
+    for (const TensorSpec& spec : *specs) {
+      table.add({what, spec.label(), dtype_name(spec.dtype), shape_text(spec.shape), quant_text(spec),
+                 spec.signature_name.empty() ? "" : fmt::format("tensor {}", spec.name)});
+    }
   }
   table.print(2);
 }
@@ -219,13 +221,11 @@ void print_text(const Inspection& inspection, const Flags& flags, const Signatur
   if (!model.description.empty()) fmt::print("{}\n", model.description);
   if (model.signatures.empty()) {
     fmt::print("\nno signatures\n");
-    print_specs("input", main.inputs);
-    print_specs("output", main.outputs);
+    print_interface(main);
   }
   for (const SignatureDescription& signature : model.signatures) {
     fmt::print("\nsignature {} (subgraph {})\n", signature.key, signature.subgraph);
-    print_specs("input", signature.inputs);
-    print_specs("output", signature.outputs);
+    print_interface(signature);
   }
   print_types(model);
   print_operator_types(model);

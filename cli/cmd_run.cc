@@ -99,12 +99,33 @@ Status set_inputs(Runtime& runtime, const Flags& flags) {
   return {};
 }
 
-// "[0.01, 0.93]" of a float array, for a first look.
-std::string range_text(const Array& array) {
-  if (array.dtype != DType::kFloat32 || array.count() == 0) return "";
-  const auto values = array.as<float>();
+template <class T>
+std::string range_of(const Array& array) {
+  const auto values = array.as<T>();
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return fmt::format("[{:.6g}, {:.6g}]", *low, *high);
+  if constexpr (std::is_floating_point_v<T>) return fmt::format("[{:.6g}, {:.6g}]", *low, *high);
+  return fmt::format("[{}, {}]", static_cast<int64_t>(*low), static_cast<int64_t>(*high));
+}
+
+// "[0.01, 0.93]": the smallest and the largest number as they are stored, for a first look.
+std::string range_text(const Array& array) {
+  if (array.count() == 0) return "";
+  switch (array.dtype) {
+    case DType::kFloat32:
+      return range_of<float>(array);
+    case DType::kInt8:
+      return range_of<int8_t>(array);
+    case DType::kUInt8:
+      return range_of<uint8_t>(array);
+    case DType::kInt16:
+      return range_of<int16_t>(array);
+    case DType::kInt32:
+      return range_of<int32_t>(array);
+    case DType::kInt64:
+      return range_of<int64_t>(array);
+    default:
+      return "";
+  }
 }
 
 Status run(const Flags& flags, const CommonFlags& common) {

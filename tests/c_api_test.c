@@ -134,9 +134,13 @@ static void test_quantize(void) {
   options.exclude = exclude;
   CHECK(fb_quantize(model, &options, ranges, &error) == NULL);
   check_error(&error, FB_UNSUPPORTED, "excluded by 'SOFTMAX'");
-  options.mode = (fb_mode)99;
+  options.mode = 99;
   CHECK(fb_quantize(model, &options, ranges, &error) == NULL);
   check_error(&error, FB_INVALID_ARGUMENT, "no mode 99");
+  options.mode = FB_MODE_INT8;
+  options.output_type = (fb_dtype)265; /* INT8 + 256 */
+  CHECK(fb_quantize(model, &options, ranges, &error) == NULL);
+  check_error(&error, FB_INVALID_ARGUMENT, "no type 265");
 
   fb_runtime_free(runtime);
   fb_model_free(small);

@@ -119,11 +119,12 @@ FB_API void fb_calibration_free(fb_calibration* calibration);
 /* ---- quantization ---- */
 
 typedef enum fb_mode {
-  FB_MODE_WEIGHTS,   /* int8 weights, float activations */
-  FB_MODE_FLOAT16,   /* constants in half precision */
-  FB_MODE_INT8,      /* integers; what cannot be stays float */
-  FB_MODE_INT8_ONLY, /* integers; what cannot be is an error */
-  FB_MODE_INT16X8    /* int16 activations, int8 weights */
+  FB_MODE_WEIGHTS,             /* int8 weights, float activations */
+  FB_MODE_FLOAT16,             /* constants in half precision */
+  FB_MODE_INT8,                /* integers; what cannot be stays float */
+  FB_MODE_INT8_ONLY,           /* integers; what cannot be is an error */
+  FB_MODE_INT16X8,             /* int16 activations, int8 weights */
+  FB_MODE_ANY_INT = 0x7fffffff /* so that a wrong number is an error, not undefined */
 } fb_mode;
 
 /* The numbers are those of the .tflite schema's TensorType; there are more than are named here. */
@@ -139,16 +140,17 @@ typedef enum fb_dtype {
   FB_COMPLEX64 = 8,
   FB_INT8 = 9,
   FB_FLOAT64 = 10,
-  FB_DTYPE_DEFAULT = -1
+  FB_DTYPE_DEFAULT = -1,
+  FB_DTYPE_ANY_INT = 0x7fffffff /* the numbers in between are types, too */
 } fb_dtype;
 
 typedef struct fb_quantize_options {
   size_t size;
-  fb_mode mode;                     /* FB_MODE_INT8 */
-  fb_dtype input_type, output_type; /* FB_DTYPE_DEFAULT: int8 for FB_MODE_INT8_ONLY, else float32 */
-  bool per_tensor;                  /* false: one weight scale a channel */
-  size_t min_elements;              /* 1024: FB_MODE_WEIGHTS leaves smaller constants alone */
-  bool average_range;               /* false: the widest range that was seen */
+  int mode;                    /* an fb_mode; FB_MODE_INT8 */
+  int input_type, output_type; /* fb_dtypes; FB_DTYPE_DEFAULT: int8 for FB_MODE_INT8_ONLY, else float32 */
+  bool per_tensor;             /* false: one weight scale a channel */
+  size_t min_elements;         /* 1024: FB_MODE_WEIGHTS leaves smaller constants alone */
+  bool average_range;          /* false: the widest range that was seen */
   /* Patterns of operator types or output names, with * and ?; NULL-terminated arrays, or NULL. */
   const char* const* include;
   const char* const* exclude;

@@ -120,8 +120,9 @@ class Dataset {
   Dataset& operator=(Dataset&&) noexcept;
   ~Dataset();
 
-  size_t size() const noexcept;   // at least 1
-  bool labeled() const noexcept;  // whether samples carry labels; a folder of .npz, or a callback, may have some all the same
+  size_t size() const noexcept;  // at least 1
+  // Whether samples carry labels; a folder of .npz, or a callback, may have some all the same.
+  bool labeled() const noexcept;
   const PreprocessOptions& preprocess() const noexcept;
 
   struct Impl;  // no part of the API
@@ -134,9 +135,11 @@ class Dataset {
 
 // Which samples of a dataset to use, always in rising order.
 struct SampleChoice {
-  size_t count = 0;              // 0: all. Else the first `count`, or, with a seed, as many drawn without repetition: the same on
-  std::optional<uint64_t> seed;  // every machine, and a larger count only adds to a smaller one's
-  bool others = false;           // all samples but those: to measure on what calibration did not see
+  // 0: all. Else the first `count`, or, with a seed, as many drawn without repetition: the same on every machine, and a
+  // larger count only adds to a smaller one's.
+  size_t count = 0;
+  std::optional<uint64_t> seed;
+  bool others = false;  // all samples but those: to measure on what calibration did not see
 };
 
 // Called after each sample; false stops the work, which then returns an error.

@@ -44,13 +44,13 @@ enum class Treatment {
 };
 
 struct Decision {
-  int32_t graph = 0;    // the subgraph
-  int32_t node = 0;     // the operator's index in the source model
-  std::string type;     // "CONV_2D"
-  std::string output;   // its first output's name
+  int32_t graph = 0;   // the subgraph
+  int32_t node = 0;    // the operator's index in the source model
+  std::string type;    // "CONV_2D"
+  std::string output;  // its first output's name
   Treatment treatment = Treatment::kFloat;
-  std::string reason;   // why not better; empty when nothing is left to wish
-  std::string help;     // what would help, where something would
+  std::string reason;  // why not better; empty when nothing is left to wish
+  std::string help;    // what would help, where something would
 };
 
 struct QuantizeResult {

@@ -103,8 +103,14 @@ Result<fewbits::QuantizeOptions> convert(const fb_quantize_options& from) {
     return fewbits::fail(ErrorCode::kInvalidArgument, "there is no mode {}", static_cast<int>(from.mode));
   }
   to.mode = static_cast<fewbits::QuantizeMode>(from.mode);
-  if (from.input_type != FB_DTYPE_DEFAULT) to.input_type = static_cast<fewbits::DType>(from.input_type);
-  if (from.output_type != FB_DTYPE_DEFAULT) to.output_type = static_cast<fewbits::DType>(from.output_type);
+  for (const auto& [type, target] :
+       {std::pair(from.input_type, &to.input_type), std::pair(from.output_type, &to.output_type)}) {
+    if (type == FB_DTYPE_DEFAULT) continue;
+    if (type < 0 || type > static_cast<int>(fewbits::DType::kFloat8E5M2)) {
+      return fewbits::fail(ErrorCode::kInvalidArgument, "there is no type {}", static_cast<int>(type));
+    }
+    *target = static_cast<fewbits::DType>(type);
+  }
   to.per_channel = !from.per_tensor;
   to.min_elements = from.min_elements;
   to.range = from.average_range ? fewbits::RangeRule::kMovingAverage : fewbits::RangeRule::kMinMax;
