@@ -9,7 +9,9 @@
 
 #include "kernels/broadcast.h"
 #include "kernels/float_math.h"
+#include "kernels/float_rows.h"
 #include "kernels/lut.h"
+#include "kernels/test_support.h"
 
 namespace fewbits {
 namespace {
@@ -91,6 +93,49 @@ TEST(FloatMath, EndsOfTheRange) {
   EXPECT_EQ(tanh_f32(1e-20f), 1e-20f);
   EXPECT_EQ(logistic_f32(kInfinity), 1.0f);
   EXPECT_EQ(logistic_f32(-kInfinity), 0.0f);
+}
+
+TEST(FloatRows, EveryTierComputesTheSameBits) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  test::Random random(7);
+  const FloatRows& baseline = *float_rows().back();
+  for (const FloatRows* tier : float_rows()) {
+    if (tier->isa > isa()) continue;
+    for (size_t count : {1u, 15u, 16u, 17u, 100u, 2085u}) {
+      test::Guarded<float> x(count), expected(count), got(count);
+      for (float& v : x.span()) v = random.real(-20, 20);
+      if (count > 20) x.data()[3] = kInfinity, x.data()[4] = -kInfinity, x.data()[5] = -0.5f, x.data()[6] = 2.5f;
+      for (auto row : {&FloatRows::exp, &FloatRows::logistic, &FloatRows::tanh, &FloatRows::elu, &FloatRows::gelu,
+                       &FloatRows::gelu_approximate, &FloatRows::floor, &FloatRows::ceil, &FloatRows::round}) {
+        (baseline.*row)(x.data(), expected.data(), count);
+        (tier->*row)(x.data(), got.data(), count);
+        ASSERT_EQ(std::memcmp(expected.data(), got.data(), count * sizeof(float)), 0) << tier->name << " of " << count;
+      }
+      if (count > 20) x.data()[3] = x.data()[4] = 0;
+      const float most = baseline.maximum(x.data(), count);
+      ASSERT_EQ(tier->maximum(x.data(), count), most);
+      ASSERT_EQ(tier->exp_sum(x.data(), count, most), baseline.exp_sum(x.data(), count, most));
+      const double sum = baseline.exp_row(x.data(), expected.data(), count, most, 0.5f);
+      ASSERT_EQ(tier->exp_row(x.data(), got.data(), count, most, 0.5f), sum);
+      ASSERT_EQ(std::memcmp(expected.data(), got.data(), count * sizeof(float)), 0);
+    }
+  }
+}
+
+TEST(FloatRows, WholeNumbersAndEndsByHand) {
+  const FloatRows& rows = select_float_rows(isa());
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> x = {2.5f, -2.5f, 3.5f, -0.3f, 0.7f, 1e9f, -kInfinity, 8388609.0f};
+  std::vector<float> y(x.size());
+  rows.round(x.data(), y.data(), x.size());
+  EXPECT_EQ(y, (std::vector<float>{2, -2, 4, 0, 1, 1e9f, -kInfinity, 8388609.0f}));
+  rows.floor(x.data(), y.data(), x.size());
+  EXPECT_EQ(y, (std::vector<float>{2, -3, 3, -1, 0, 1e9f, -kInfinity, 8388609.0f}));
+  rows.ceil(x.data(), y.data(), x.size());
+  EXPECT_EQ(y, (std::vector<float>{3, -2, 4, 0, 1, 1e9f, -kInfinity, 8388609.0f}));
+  rows.gelu(x.data(), y.data(), x.size());
+  EXPECT_EQ(y[6], 0.0f);
+  EXPECT_NEAR(y[1], -2.5 * 0.5 * std::erfc(2.5 / std::sqrt(2.0)), 1e-8);
 }
 
 TEST(Lut, BytesSaturateAndRoundHalfAway) {
