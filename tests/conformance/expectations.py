@@ -55,6 +55,10 @@ REJECTED = {
     ("SUM", "int16"): UNWRITTEN,
 }
 
+# The reference kernel writes nonsense (SUM of int8 fills its output with what looks like the accumulators' bytes); the optimized
+# one computes what the formula says.
+REFERENCE_BROKEN = {("SUM", "int8")}
+
 # StableHLO operators that LiteRT runs and the suite covers; it has no kernel for most of the others.
 _STABLEHLO_COVERED = {"ADD", "AND", "COMPOSITE", "MAXIMUM", "MINIMUM", "MULTIPLY", "SHIFT_LEFT"}
 _STABLEHLO_RUN = {"CASE", "GATHER", "PAD", "REDUCE_WINDOW", "RNG_BIT_GENERATOR", "SCATTER"}

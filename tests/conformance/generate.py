@@ -59,7 +59,9 @@ def patch_output_shapes(case, outputs):
 
 def evaluate(oracle, case):
     """(model bytes, outputs per run, kernels): the first run finds the outputs' shapes, the second runs the file."""
-    outputs, kernels = oracle.first(case.model.tobytes(), case.runs, case.resize)
+    outputs, kernels = oracle.first(
+        case.model.tobytes(), case.runs, case.resize, (case.op, case.dtype) in expectations.REFERENCE_BROKEN
+    )
     patch_output_shapes(case, outputs[0])
     model = case.model.tobytes()
     return model, oracle.confirm(model, case.runs, case.resize, kernels, outputs), kernels

@@ -95,6 +95,14 @@ Status compare(const TensorView& ours, const calibrate::Array& expected, const j
 
 Status feed(runtime::Session& session, size_t i, const calibrate::Array& array) {
   const TensorView target = session.input_view(i);
+  if (target.dtype == DType::kInt4 && array.bytes.size() == element_count(target.shape)) {  // one a byte in the file
+    auto* packed = static_cast<uint8_t*>(session.input(i));
+    std::memset(packed, 0, target.bytes);
+    for (size_t k = 0; k < array.bytes.size(); ++k) {
+      packed[k / 2] |= static_cast<uint8_t>((std::to_integer<unsigned>(array.bytes[k]) & 15u) << (k % 2 * 4));
+    }
+    return {};
+  }
   if (target.bytes != array.bytes.size()) {
     return fail(ErrorCode::kInternal, "input {} takes {} bytes, the case has {}", i, target.bytes, array.bytes.size());
   }

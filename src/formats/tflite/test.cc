@@ -19,7 +19,10 @@ std::vector<uint8_t> bytes_of(const Model& model, const WriteOptions& options = 
   return *bytes;
 }
 
-Result<Model> read(const std::vector<uint8_t>& bytes) { return read_bytes(bytes, nullptr, "test.tflite"); }
+Result<Model> read(const std::vector<uint8_t>& bytes) {
+  const auto owner = std::make_shared<const std::vector<uint8_t>>(bytes);
+  return read_bytes(*owner, owner, "test.tflite");
+}
 
 void expect_equal(const Model& a, const Model& b) {
   ASSERT_EQ(a.graphs.size(), b.graphs.size());

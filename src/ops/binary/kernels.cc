@@ -88,7 +88,7 @@ Prepared plain_kernel(const Broadcast<2>& plan, FloatRange range, F f, std::stri
   }
   T lo, hi;
   if constexpr (kWhole) {
-    lo = range.lo == -kMax ? Limits::lowest() : static_cast<T>(range.lo);
+    lo = range.lo == -kMax ? Limits::lowest() : static_cast<T>(std::max(range.lo, static_cast<float>(Limits::lowest())));
     hi = range.hi == kMax ? Limits::max() : static_cast<T>(range.hi);
   } else if constexpr (std::is_same_v<T, Half>) {
     lo = Half(std::max(range.lo, -65504.0f));

@@ -79,6 +79,8 @@ def cases():
                 if form[1] == () or form in (FORMS[2], FORMS[8]):
                     yield matmul(dtype, form, adj_x, adj_y, constant=True)
     for form in FORMS:
+        if max(len(form[0]), len(form[1])) > 1:
+            continue  # LiteRT's hybrid kernel takes the row scales of the wrong batch (src/ops/matmul/op.h)
         for adj_y in (False, True):
             for asymmetric in (False, True):
                 yield matmul("hybrid", form, False, adj_y, True, asymmetric)

@@ -171,7 +171,8 @@ def cases():
                 elif dtype == "int16":
                     for scale in (0.01, 0.06, 0.2):
                         yield unary(op, dtype, (500,), options, f"{label}_{scale:g}", scale)
-    for dtype in ("float32", "int8", "uint8", "int16"):
+    # LiteRT 2.3 takes int16, too, and gives numbers that have nothing to do with the slope: neither of its kernels is one to follow.
+    for dtype in ("float32", "int8", "uint8"):
         for shape, alpha in (
             ((1, 4, 5, 3), (1, 1, 3)),
             ((2, 6), (6,)),
