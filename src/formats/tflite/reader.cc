@@ -89,7 +89,7 @@ class Reader {
 
   // Old writers aligned buffers to 4 bytes; wider elements need a copy then.
   static ConstData aligned(ConstData data) {
-    if (reinterpret_cast<uintptr_t>(data.bytes().data()) % 8 == 0) return data;
+    if (data.empty() || reinterpret_cast<uintptr_t>(data.bytes().data()) % 8 == 0) return data;
     std::vector<uint64_t> copy((data.bytes().size() + 7) / 8);
     std::memcpy(copy.data(), data.bytes().data(), data.bytes().size());
     const auto owner = std::make_shared<const std::vector<uint64_t>>(std::move(copy));
