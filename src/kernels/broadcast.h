@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <type_traits>
+#include <utility>
 
 #include "base/thread_pool.h"
 #include "kernels/independent_loop.h"
@@ -114,13 +116,14 @@ void for_each_row(const Broadcast<N>& plan, const ThreadPool* pool, size_t grain
 // out = f(a, b) over broadcast operands.
 template <class A, class B, class Out, class F>
 void map_broadcast(const Broadcast<2>& plan, const A* a, const B* b, Out* out, const ThreadPool* pool, size_t grain,
-                   const F& f) noexcept {
+                   const F& shared) noexcept {
   const bool a_repeats = plan.row_stride(0) == 0;
   const bool b_repeats = plan.row_stride(1) == 0;
   for_each_row(plan, pool, grain, [&](const std::array<size_t, 2>& offsets, size_t at, size_t length) {
     const A* x = a + offsets[0];
     const B* y = b + offsets[1];
     Out* z = out + at;
+    const std::decay_t<F> f = shared;  // its members cannot be what z[i] overwrites
     if (a_repeats) {
       const A value = *x;
       FB_INDEPENDENT_LOOP
@@ -138,8 +141,10 @@ void map_broadcast(const Broadcast<2>& plan, const A* a, const B* b, Out* out, c
 
 // out = f(in) over `count` elements.
 template <class In, class Out, class F>
-void map_elements(const In* in, Out* out, size_t count, const ThreadPool* pool, size_t grain, const F& f) noexcept {
+void map_elements(const In* in, Out* out, size_t count, const ThreadPool* pool, size_t grain,
+                  const F& shared) noexcept {
   parallel_for(pool, count, grain, [&](size_t begin, size_t end) {
+    const std::decay_t<F> f = shared;
     FB_INDEPENDENT_LOOP
     for (size_t i = begin; i < end; ++i) out[i] = f(in[i]);
   });
