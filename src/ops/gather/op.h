@@ -5,6 +5,7 @@
 // Gathers move elements of any type with a size; scatters and segments that add up take float32, int32 and what the
 // table in prepare names. Integer sums and products wrap. EMBEDDING_LOOKUP with a float result dequantizes a symmetric
 // int8, int4 or int2 table as it reads, with one scale or one for each row.
+// A row of an int4 or int2 table may begin inside a byte; LiteRT reads such rows from the first element of that byte.
 //
 // Indices: constant ones that lead outside are an error when the plan is made. At run time, where LiteRT ends the run
 // with an error, a gather gives zero bytes for such an index and a scatter or a segment leaves it out. Negative indices
