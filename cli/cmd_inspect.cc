@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 
@@ -40,20 +41,19 @@ struct Inspection {
   std::vector<std::string> notes;  // what --why could not find out
 };
 
-// "- 14": what is behind q in scale * (q - zero_point).
-std::string shift_text(int64_t zero_point) {
-  return fmt::format("{} {}", zero_point < 0 ? '+' : '-', std::abs(zero_point));
+std::string affine_text(float scale, int64_t zero_point) {
+  if (zero_point == 0) return fmt::format("{:.7g} * q", scale);
+  return fmt::format("{:.7g} * (q {} {})", scale, zero_point < 0 ? '+' : '-', std::abs(zero_point));
 }
 
 std::string quant_text(const TensorDescription& tensor) {
   if (tensor.scale.empty()) return "";
   if (tensor.scale.size() > 1) return fmt::format("{} scales along {}", tensor.scale.size(), tensor.axis);
-  return fmt::format("{:.7g} * (q {})", tensor.scale[0],
-                     shift_text(tensor.zero_point.empty() ? 0 : tensor.zero_point[0]));
+  return affine_text(tensor.scale[0], tensor.zero_point.empty() ? 0 : tensor.zero_point[0]);
 }
 
 std::string quant_text(const TensorSpec& spec) {
-  return spec.scale > 0 ? fmt::format("{:.7g} * (q {})", spec.scale, shift_text(spec.zero_point)) : "";
+  return spec.scale > 0 ? affine_text(spec.scale, spec.zero_point) : "";
 }
 
 // ---- --why ----

@@ -119,12 +119,11 @@ FB_API void fb_calibration_free(fb_calibration* calibration);
 /* ---- quantization ---- */
 
 typedef enum fb_mode {
-  FB_MODE_WEIGHTS,             /* int8 weights, float activations */
-  FB_MODE_FLOAT16,             /* constants in half precision */
-  FB_MODE_INT8,                /* integers; what cannot be stays float */
-  FB_MODE_INT8_ONLY,           /* integers; what cannot be is an error */
-  FB_MODE_INT16X8,             /* int16 activations, int8 weights */
-  FB_MODE_ANY_INT = 0x7fffffff /* so that a wrong number is an error, not undefined */
+  FB_MODE_WEIGHTS,   /* int8 weights, float activations */
+  FB_MODE_FLOAT16,   /* constants in half precision */
+  FB_MODE_INT8,      /* integers; what cannot be stays float */
+  FB_MODE_INT8_ONLY, /* integers; what cannot be is an error */
+  FB_MODE_INT16X8    /* int16 activations, int8 weights */
 } fb_mode;
 
 /* The numbers are those of the .tflite schema's TensorType; there are more than are named here. */
