@@ -15,7 +15,8 @@ ISA_OBJECT = re.compile(r"(^|[/_])(avx2|avx512|avx512vnni|amx|neondot|i8mm|sve)\
 def weak_symbols(path):
     for line in subprocess.run(["nm", "-C", "--defined-only", str(path)], capture_output=True, text=True, check=True).stdout.splitlines():
         parts = line.split(maxsplit=2)
-        if len(parts) == 3 and parts[1] in "wWvVu":
+        # DW.ref. names are pointers to the unwinder's entry, the same for every processor.
+        if len(parts) == 3 and parts[1] in "wWvVu" and not parts[2].startswith("DW.ref."):
             yield parts[2]
 
 
@@ -24,7 +25,9 @@ def main():
     if not objects:
         print(f"no ISA object under {sys.argv[1]}")
         return 1
-    bad = [f"{path}: weak symbol {name}" for path in objects for name in weak_symbols(path)]
+    # An explicit instantiation of a template whose name says the ISA (pool_rows_avx2<float>) exists for that ISA alone.
+    own = re.compile(r"_(avx2|avx512|avx512vnni|neondot)<")
+    bad = [f"{path}: weak symbol {name}" for path in objects for name in weak_symbols(path) if not own.search(name)]
     print("\n".join(bad) or f"symbols of {len(objects)} ISA objects: good")
     return 1 if bad else 0
 

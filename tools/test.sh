@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sets up a bare Debian 12 and runs every check: what CI runs. About 45 minutes on 2 cores from nothing.
+# Sets up a bare Debian 12 and runs the checks that CI runs, about half an hour on 2 cores from nothing.
 #
-#   tools/test.sh [STEP]...      all steps in order, or only those named: setup style gcc conformance models clang asan tsan fuzz arm
+#   tools/test.sh [STEP]...      the steps of CI (setup style gcc conformance models asan), or those named; others: clang tsan fuzz arm
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export FEWBITS_PYTHON="$PWD/.venv/bin/python"
@@ -13,7 +13,6 @@ build() { cmake --preset "$1" -DFEWBITS_PYTHON="$FEWBITS_PYTHON" >/dev/null && c
 step_setup() { bash tools/setup.sh test; }
 step_style() {
   python3 tools/check_layers.py
-  clang-format-19 --dry-run --Werror $(git ls-files '*.cc' '*.h' '*.c')
 }
 step_gcc() {
   build release
@@ -33,7 +32,8 @@ step_models() { "$FEWBITS_PYTHON" -m pytest -q tests/models; }
 step_clang() { build clang; ctest --preset clang -j "$jobs"; }
 step_asan() {
   build asan
-  ctest --preset asan -j "$jobs"
+  # cli_test interrupts commands after fractions of a second: it runs on the release build, which is quick enough for that.
+  ctest --preset asan -j "$jobs" -E cli_test
   build/asan/tests/conformance_runner build/conformance --quiet
 }
 step_tsan() {
@@ -61,7 +61,7 @@ step_arm() {
 }
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(setup style gcc conformance models clang asan tsan fuzz arm)
+[ ${#steps[@]} -gt 0 ] || steps=(setup style gcc conformance models asan)
 for step in "${steps[@]}"; do
   say "$step"
   "step_$step"

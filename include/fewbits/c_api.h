@@ -197,7 +197,8 @@ FB_API bool fb_runtime_resize_input(fb_runtime* runtime, const char* name, const
 FB_API bool fb_runtime_set_input(fb_runtime* runtime, const char* name, const void* data, size_t bytes,
                                  fb_error** error);
 FB_API bool fb_runtime_run(fb_runtime* runtime, fb_error** error);
-/* What it points to is valid until the next run, resize or fb_runtime_free; its shape also until the next call of this function. */
+/* What it points to is valid until the next run, resize or fb_runtime_free; its shape also until the next call of this
+   function. */
 FB_API bool fb_runtime_output(fb_runtime* runtime, const char* name, fb_tensor* output, fb_error** error);
 FB_API void fb_runtime_reset_state(fb_runtime* runtime);
 

@@ -62,7 +62,8 @@ struct Comparison {
   uint64_t unmatched_layers = 0;          // float tensors of the reference without a counterpart
 };
 
-// One pass; memory holds one sample's tensors. Outputs are paired by signature name, else by tensor name, else by position; layers
+// One pass; memory holds one sample's tensors. Outputs are paired by signature name, else by tensor name, else by
+// position; layers
 // by tensor name, with "_int8", "_int16" or "_uint8" behind it where the other model has both. Errors: kInvalidArgument when the
 // models' outputs differ in number or shape.
 Result<Comparison> compare_models(const ModelPtr& reference, const ModelPtr& other, Dataset& data,

@@ -176,7 +176,8 @@ struct OpDef {
   const char* custom = nullptr;  // the custom operator's name when op is CUSTOM
   Arity inputs, outputs;
   uint32_t flags = 0;
-  // Sets shape of every output from the inputs (dtype comes from the file), or `dynamic` where it needs values that are not there.
+  // Sets shape of every output from the inputs (dtype comes from the file), or `dynamic` where it needs values that are
+  // not there.
   Status (*infer)(OpContext& context) = nullptr;
   // Chooses, checks and packs. All shapes are static here; constants have data. Every precondition is checked here.
   Result<Prepared> (*prepare)(const OpContext& context) = nullptr;

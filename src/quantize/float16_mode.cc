@@ -1,4 +1,5 @@
-// Mode float16: every float32 constant in half precision behind a DEQUANTIZE, which runtimes fold and GPU delegates take as it is.
+// Mode float16: every float32 constant in half precision behind a DEQUANTIZE, which runtimes fold and GPU delegates take
+// as it is.
 #include <algorithm>
 #include <map>
 

@@ -42,7 +42,10 @@ Status infer_select_v2(OpContext& context) {
 }
 
 // Operands in 8 bits, a boolean out.
-QuantRule compared() { return {.int8 = true, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{}}, .input_scales_below_one = true}; }
+QuantRule compared() {
+  return {
+      .int8 = true, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{}}, .input_scales_below_one = true};
+}
 QuantRule selected() {
   return {.int8 = true,
           .int16 = true,
