@@ -19,9 +19,12 @@ struct Workspace {
   std::vector<std::byte> bytes;
 };
 
+// Whether operand i may be a sparse constant: where LiteRT takes one.
+bool takes_sparse(Op op, size_t i) { return (op == Op::DENSIFY && i == 0) || (op == Op::FULLY_CONNECTED && i == 1); }
+
 }  // namespace
 
-Status check_arity(const Graph& graph, NodeId id, const OpDef& def) {
+Status check_operands(const Graph& graph, NodeId id, const OpDef& def) {
   const Node& node = graph.node(id);
   const auto check = [&](size_t count, Arity arity, const char* what) -> Status {
     if (count >= static_cast<size_t>(arity.min) && (arity.max < 0 || count <= static_cast<size_t>(arity.max)))
@@ -33,6 +36,11 @@ Status check_arity(const Graph& graph, NodeId id, const OpDef& def) {
                                         : "");
   };
   FB_TRY(check(node.inputs.size(), def.inputs, "inputs"));
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue || graph.value(node.inputs[i]).sparsity == nullptr || takes_sparse(node.op, i)) continue;
+    return fail(ErrorCode::kUnsupported, "{}: cannot read '{}', which is stored sparse, without a DENSIFY",
+                describe_node(graph, id), graph.value(node.inputs[i]).name);
+  }
   FB_TRY(check(node.outputs.size(), def.outputs, "outputs"));
   for (size_t i = 0; i < static_cast<size_t>(def.inputs.min) && (def.flags & kOptionalInputs) == 0; ++i) {
     if (node.inputs[i] == kNoValue) {

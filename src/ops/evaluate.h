@@ -7,8 +7,9 @@
 
 namespace fewbits::ops {
 
-// Checks the node's operand counts against its definition; the error names the node.
-Status check_arity(const Graph& graph, NodeId id, const OpDef& def);
+// Checks the node's operand counts against its definition, and that sparse constants, whose data is smaller than their
+// shape says, reach only operators that expand them; the error names the node.
+Status check_operands(const Graph& graph, NodeId id, const OpDef& def);
 
 // What a plan knows of a value before anything runs: its shape in the file, and its data when it is a constant.
 TensorInfo tensor_info(const Value& value);

@@ -92,7 +92,7 @@ class OneOp {
 
   Status infer() {
     make_context();
-    FB_TRY(ops::check_arity(graph(), context_.node_id, *def()));
+    FB_TRY(ops::check_operands(graph(), context_.node_id, *def()));
     return def()->infer(context_);
   }
   // As a session does: where outputs stay dynamic, they are inferred again with every operand's values.

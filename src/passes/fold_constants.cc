@@ -12,7 +12,7 @@ Status fold_constants(Model& model) {
       const Node& node = graph.node(id);
       const OpDef* def = find_op(node);
       if (def == nullptr) continue;
-      FB_TRY(ops::check_arity(graph, id, *def));
+      FB_TRY(ops::check_operands(graph, id, *def));
       std::vector<TensorInfo> inputs;
       for (ValueId value : node.inputs) {
         inputs.push_back(value == kNoValue ? TensorInfo{} : ops::tensor_info(graph.value(value)));

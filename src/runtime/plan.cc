@@ -35,7 +35,7 @@ class PlanBuilder {
     for (NodeId id : graph_->order()) {
       const OpDef* def = find_op(graph_->node(id));
       if (def != nullptr && def->prepare != nullptr) {
-        FB_TRY(ops::check_arity(*graph_, id, *def));
+        FB_TRY(ops::check_operands(*graph_, id, *def));
       } else if (++count <= 20) {
         missing += fmt::format("\n  {}", describe_node(*graph_, id));
       }

@@ -223,6 +223,22 @@ TEST(Plan, WrongOperandCountsAreErrors) {
   EXPECT_NE(plan.error().message.find("CONV_2D"), std::string::npos) << plan.error().message;
 }
 
+TEST(Plan, SparseConstantsReachOnlyOperatorsThatExpandThem) {
+  // Once, ADD read a constant of four bytes as the thousand elements of its shape.
+  Model model;
+  model.graphs.resize(1);
+  Graph& g = model.main();
+  const ValueId in = add_value(g, "in", {1000}), out = add_value(g, "out", {1000});
+  const ValueId sparse = fewbits::testing::add_floats(g, "sparse", {1000}, {1.0f});
+  g.value(sparse).sparsity = std::make_shared<const tflite::SparsityParametersT>();
+  add_node(g, Op::ADD, {in, sparse}, {out}, tflite::AddOptionsT());
+  g.inputs = {in};
+  g.outputs = {out};
+  const auto plan = Plan::make(shared(model));
+  ASSERT_FALSE(plan);
+  EXPECT_NE(plan.error().message.find("'sparse'"), std::string::npos) << plan.error().message;
+}
+
 TEST(Plan, HugeShapesAreRefused) {
   Model model;
   model.graphs.resize(1);
