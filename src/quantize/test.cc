@@ -204,6 +204,23 @@ TEST(WeightsMode, OnlyLargeConstants) {
   EXPECT_EQ(only(g, Op::CONV_2D).version, 5);
 }
 
+TEST(WeightsMode, TablesAreLookedUpInInt8) {
+  Model model;
+  model.graphs.resize(1);
+  Graph& g = model.main();
+  const ValueId ids = add_value(g, "ids", {4}, DType::kInt32), out = add_value(g, "out", {4, 8});
+  const ValueId table = fewbits::testing::add_floats(g, "table", {200, 8}, fewbits::testing::some_floats(1600));
+  add_node(g, Op::GATHER, {table, ids}, {out}, tflite::GatherOptionsT());
+  g.inputs = {ids};
+  g.outputs = {out};
+  const auto quantized = quantize_as(model, Mode::kWeights);
+  ASSERT_TRUE(quantized) << quantized.error().message;
+  const Graph& q = quantized->model.main();
+  EXPECT_EQ(types(q), (std::vector<std::string>{"GATHER", "DEQUANTIZE"}));
+  EXPECT_EQ(q.value(only(q, Op::GATHER).inputs[0]).dtype, DType::kInt8);
+  EXPECT_EQ(q.value(q.outputs[0]).name, "out");
+}
+
 TEST(Float16, EveryConstantThroughDequantize) {
   const auto out = quantize_as(small_network(), Mode::kFloat16);
   ASSERT_TRUE(out) << out.error().message;

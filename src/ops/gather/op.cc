@@ -69,6 +69,7 @@ QuantRule embedding_rule() {
 const OpDef kOps[] = {
     {.op = Op::GATHER,
      .inputs = {2, 2},
+     .flags = kTable,
      .infer = infer_gather,
      .prepare = prepare_gather,
      .version = gather_version,
