@@ -111,20 +111,13 @@ std::string range_of(const Array& array) {
 std::string range_text(const Array& array) {
   if (array.count() == 0) return "";
   switch (array.dtype) {
-    case DType::kFloat32:
-      return range_of<float>(array);
-    case DType::kInt8:
-      return range_of<int8_t>(array);
-    case DType::kUInt8:
-      return range_of<uint8_t>(array);
-    case DType::kInt16:
-      return range_of<int16_t>(array);
-    case DType::kInt32:
-      return range_of<int32_t>(array);
-    case DType::kInt64:
-      return range_of<int64_t>(array);
-    default:
-      return "";
+    case DType::kFloat32: return range_of<float>(array);
+    case DType::kInt8: return range_of<int8_t>(array);
+    case DType::kUInt8: return range_of<uint8_t>(array);
+    case DType::kInt16: return range_of<int16_t>(array);
+    case DType::kInt32: return range_of<int32_t>(array);
+    case DType::kInt64: return range_of<int64_t>(array);
+    default: return "";
   }
 }
 

@@ -13,6 +13,7 @@ build() { cmake --preset "$1" -DFEWBITS_PYTHON="$FEWBITS_PYTHON" >/dev/null && c
 step_setup() { bash tools/setup.sh test; }
 step_style() {
   python3 tools/check_layers.py
+  git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-19 --dry-run --Werror
 }
 step_gcc() {
   build release

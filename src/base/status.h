@@ -26,14 +26,14 @@ template <class... Args>
 #define FB_CONCAT_INNER(a, b) a##b
 #define FB_CONCAT(a, b) FB_CONCAT_INNER(a, b)
 // FB_TRY(expression): returns the error of a Status or Result from the enclosing function.
-#define FB_TRY(expression)                                                                          \
-  do {                                                                                              \
-    auto&& fb_try_result = (expression);                                                            \
-    if (!fb_try_result) return tl::unexpected<::fewbits::Error>(std::move(fb_try_result).error());   \
+#define FB_TRY(expression)                                                                         \
+  do {                                                                                             \
+    auto&& fb_try_result = (expression);                                                           \
+    if (!fb_try_result) return tl::unexpected<::fewbits::Error>(std::move(fb_try_result).error()); \
   } while (0)
 // FB_ASSIGN(declaration, expression): declares or assigns the value of a Result, or returns its error.
-#define FB_ASSIGN(declaration, expression)                                                                     \
-  auto FB_CONCAT(fb_assign_, __LINE__) = (expression);                                                         \
-  if (!FB_CONCAT(fb_assign_, __LINE__))                                                                        \
-    return tl::unexpected<::fewbits::Error>(std::move(FB_CONCAT(fb_assign_, __LINE__)).error());               \
+#define FB_ASSIGN(declaration, expression)                                                       \
+  auto FB_CONCAT(fb_assign_, __LINE__) = (expression);                                           \
+  if (!FB_CONCAT(fb_assign_, __LINE__))                                                          \
+    return tl::unexpected<::fewbits::Error>(std::move(FB_CONCAT(fb_assign_, __LINE__)).error()); \
   declaration = *std::move(FB_CONCAT(fb_assign_, __LINE__))

@@ -22,8 +22,9 @@ class ThreadPool {
   // body must not throw. A count of at most `grain` runs on the caller alone.
   template <class Body>
   void parallel_for(size_t count, size_t grain, const Body& body) const noexcept {
-    run(count, grain, [](const void* context, size_t begin, size_t end) { (*static_cast<const Body*>(context))(begin, end); },
-        &body);
+    run(
+        count, grain,
+        [](const void* context, size_t begin, size_t end) { (*static_cast<const Body*>(context))(begin, end); }, &body);
   }
 
  private:

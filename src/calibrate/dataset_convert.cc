@@ -21,29 +21,18 @@ bool visit_numbers(DType dtype, Byte* bytes, const Visit& visit) {
     return true;
   };
   switch (dtype) {
-    case DType::kFloat32:
-      return as(float{});
-    case DType::kFloat64:
-      return as(double{});
-    case DType::kInt8:
-      return as(int8_t{});
-    case DType::kInt16:
-      return as(int16_t{});
-    case DType::kInt32:
-      return as(int32_t{});
-    case DType::kInt64:
-      return as(int64_t{});
+    case DType::kFloat32: return as(float{});
+    case DType::kFloat64: return as(double{});
+    case DType::kInt8: return as(int8_t{});
+    case DType::kInt16: return as(int16_t{});
+    case DType::kInt32: return as(int32_t{});
+    case DType::kInt64: return as(int64_t{});
     case DType::kUInt8:
-    case DType::kBool:
-      return as(uint8_t{});
-    case DType::kUInt16:
-      return as(uint16_t{});
-    case DType::kUInt32:
-      return as(uint32_t{});
-    case DType::kUInt64:
-      return as(uint64_t{});
-    default:
-      return false;
+    case DType::kBool: return as(uint8_t{});
+    case DType::kUInt16: return as(uint16_t{});
+    case DType::kUInt32: return as(uint32_t{});
+    case DType::kUInt64: return as(uint64_t{});
+    default: return false;
   }
 }
 

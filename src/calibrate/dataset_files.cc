@@ -157,16 +157,11 @@ std::optional<FileKind> file_kind(std::string_view name) noexcept {
 
 const char* kind_name(FileKind kind) noexcept {
   switch (kind) {
-    case FileKind::kPicture:
-      return "pictures";
-    case FileKind::kSound:
-      return "sounds";
-    case FileKind::kNpz:
-      return ".npz files";
-    case FileKind::kNpy:
-      return ".npy files";
-    case FileKind::kRaw:
-      return "raw files";
+    case FileKind::kPicture: return "pictures";
+    case FileKind::kSound: return "sounds";
+    case FileKind::kNpz: return ".npz files";
+    case FileKind::kNpy: return ".npy files";
+    case FileKind::kRaw: return "raw files";
   }
   return "files";
 }

@@ -37,21 +37,11 @@ bool fill_random(DType type, bool quantized, Random& random, std::vector<std::by
   const auto whole = [&] { return random.bits(); };
   const auto index = [&] { return random.bits() & 1; };
   switch (type) {
-    case DType::kFloat32:
-      fill<float>(bytes, unit);
-      return true;
-    case DType::kFloat64:
-      fill<double>(bytes, unit);
-      return true;
-    case DType::kFloat16:
-      fill<uint16_t>(bytes, [&] { return float_to_half(random.unit()); });
-      return true;
-    case DType::kBFloat16:
-      fill<uint16_t>(bytes, [&] { return float_to_bfloat16(random.unit()); });
-      return true;
-    case DType::kUInt8:
-      fill<uint8_t>(bytes, whole);
-      return true;
+    case DType::kFloat32: fill<float>(bytes, unit); return true;
+    case DType::kFloat64: fill<double>(bytes, unit); return true;
+    case DType::kFloat16: fill<uint16_t>(bytes, [&] { return float_to_half(random.unit()); }); return true;
+    case DType::kBFloat16: fill<uint16_t>(bytes, [&] { return float_to_bfloat16(random.unit()); }); return true;
+    case DType::kUInt8: fill<uint8_t>(bytes, whole); return true;
     case DType::kInt8:
       if (quantized)
         fill<uint8_t>(bytes, whole);
@@ -65,19 +55,12 @@ bool fill_random(DType type, bool quantized, Random& random, std::vector<std::by
       else
         fill<uint16_t>(bytes, index);
       return true;
-    case DType::kBool:
-      fill<uint8_t>(bytes, index);
-      return true;
+    case DType::kBool: fill<uint8_t>(bytes, index); return true;
     case DType::kInt32:
-    case DType::kUInt32:
-      fill<uint32_t>(bytes, index);
-      return true;
+    case DType::kUInt32: fill<uint32_t>(bytes, index); return true;
     case DType::kInt64:
-    case DType::kUInt64:
-      fill<uint64_t>(bytes, index);
-      return true;
-    default:
-      return false;
+    case DType::kUInt64: fill<uint64_t>(bytes, index); return true;
+    default: return false;
   }
 }
 

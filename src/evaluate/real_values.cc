@@ -37,37 +37,22 @@ using Widen = void (*)(const void*, size_t, std::span<double>) noexcept;
 
 Widen widen_for(DType type) noexcept {
   switch (type) {
-    case DType::kFloat32:
-      return widen<float>;
-    case DType::kFloat64:
-      return widen<double>;
-    case DType::kFloat16:
-      return widen_half<static_cast<float (*)(uint16_t) noexcept>(half_to_float)>;
-    case DType::kBFloat16:
-      return widen_half<bfloat16_to_float>;
-    case DType::kInt8:
-      return widen<int8_t>;
-    case DType::kInt16:
-      return widen<int16_t>;
-    case DType::kInt32:
-      return widen<int32_t>;
-    case DType::kInt64:
-      return widen<int64_t>;
+    case DType::kFloat32: return widen<float>;
+    case DType::kFloat64: return widen<double>;
+    case DType::kFloat16: return widen_half<static_cast<float (*)(uint16_t) noexcept>(half_to_float)>;
+    case DType::kBFloat16: return widen_half<bfloat16_to_float>;
+    case DType::kInt8: return widen<int8_t>;
+    case DType::kInt16: return widen<int16_t>;
+    case DType::kInt32: return widen<int32_t>;
+    case DType::kInt64: return widen<int64_t>;
     case DType::kUInt8:
-    case DType::kBool:
-      return widen<uint8_t>;
-    case DType::kUInt16:
-      return widen<uint16_t>;
-    case DType::kUInt32:
-      return widen<uint32_t>;
-    case DType::kUInt64:
-      return widen<uint64_t>;
-    case DType::kInt4:
-      return widen_packed<4>;
-    case DType::kInt2:
-      return widen_packed<2>;
-    default:
-      return nullptr;
+    case DType::kBool: return widen<uint8_t>;
+    case DType::kUInt16: return widen<uint16_t>;
+    case DType::kUInt32: return widen<uint32_t>;
+    case DType::kUInt64: return widen<uint64_t>;
+    case DType::kInt4: return widen_packed<4>;
+    case DType::kInt2: return widen_packed<2>;
+    default: return nullptr;
   }
 }
 

@@ -32,7 +32,8 @@ inline constexpr ValueId kNoValue = -1;  // an optional operand that is left out
 class ConstData {
  public:
   ConstData() = default;
-  ConstData(std::span<const uint8_t> bytes, std::shared_ptr<const void> owner) : bytes_(bytes), owner_(std::move(owner)) {}
+  ConstData(std::span<const uint8_t> bytes, std::shared_ptr<const void> owner)
+      : bytes_(bytes), owner_(std::move(owner)) {}
   // Takes over the elements of `values`.
   template <class T>
   static ConstData own(std::vector<T> values) {
@@ -61,7 +62,7 @@ struct QuantParams {
   std::vector<float> scale;
   std::vector<int64_t> zero_point;  // as many as scales, or empty for all zero
   int32_t axis = 0;
-  std::vector<float> min, max;  // the ranges that a converter recorded; informative
+  std::vector<float> min, max;                                      // the ranges that a converter recorded; informative
   std::shared_ptr<const tflite::QuantizationDetailsUnion> details;  // blockwise, custom: null for the affine form
 
   bool quantized() const noexcept { return !scale.empty(); }

@@ -22,19 +22,23 @@ class ThreadPool;
 struct TensorInfo {
   bool present = false;  // false: an optional operand that is left out
   DType dtype = DType::kFloat32;
-  Shape shape;                      // sizes may be -1 when dynamic
-  bool dynamic = false;             // shape (even rank) is only known when the values are there
+  Shape shape;                         // sizes may be -1 when dynamic
+  bool dynamic = false;                // shape (even rank) is only known when the values are there
   const QuantParams* quant = nullptr;  // never null when present
-  const void* data = nullptr;       // the values, where they are known now: a constant, or any operand at run time
-  bool is_const = false;            // data never changes and outlives the kernel: may be packed, viewed, folded
+  const void* data = nullptr;          // the values, where they are known now: a constant, or any operand at run time
+  bool is_const = false;               // data never changes and outlives the kernel: may be packed, viewed, folded
   bool is_variable = false;
-  const Value* value = nullptr;     // for names and sparsity; never null when present
+  const Value* value = nullptr;  // for names and sparsity; never null when present
 
   size_t count() const noexcept { return element_count(shape); }
-  int32_t dim(int i) const noexcept { return shape[static_cast<size_t>(i < 0 ? i + static_cast<int>(shape.size()) : i)]; }
+  int32_t dim(int i) const noexcept {
+    return shape[static_cast<size_t>(i < 0 ? i + static_cast<int>(shape.size()) : i)];
+  }
   int rank() const noexcept { return static_cast<int>(shape.size()); }
   template <class T>
-  const T* as() const noexcept { return static_cast<const T*>(data); }
+  const T* as() const noexcept {
+    return static_cast<const T*>(data);
+  }
   float scale() const noexcept { return quant->scale.empty() ? 0.0f : quant->scale[0]; }
   int32_t zero_point() const noexcept { return static_cast<int32_t>(quant->zero()); }
 };
@@ -45,7 +49,7 @@ struct OpContext {
   const Graph* graph = nullptr;
   NodeId node_id = 0;
   const Node* node = nullptr;
-  std::span<const TensorInfo> inputs;         // as many as the node has; `present` is false for kNoValue
+  std::span<const TensorInfo> inputs;  // as many as the node has; `present` is false for kNoValue
   std::span<TensorInfo> outputs;
   std::span<const TensorInfo> intermediates;
 
@@ -60,7 +64,7 @@ struct OpContext {
 // ---- kernels ----
 
 struct RunArgs {
-  void* const* in;       // operand data in the node's order; null where absent. Variables are written through it
+  void* const* in;  // operand data in the node's order; null where absent. Variables are written through it
   void* const* out;
   std::byte* workspace;  // Prepared::workspace bytes, 64-byte aligned
   const ThreadPool* pool;
@@ -91,8 +95,9 @@ struct OwnedTensor {
 // A resource tensor's bytes are the text of its key here (ops/variable/op.h), so handles travel between subgraphs as values.
 struct ResourceStore {
   std::map<std::string, OwnedTensor> variables;  // by "container/shared_name"
-  std::map<std::string, std::pair<OwnedTensor, OwnedTensor>> tables;  // keys (ascending, unique) and values, by table id
-  std::set<int32_t> once;                        // subgraphs that a CALL_ONCE ran
+  std::map<std::string, std::pair<OwnedTensor, OwnedTensor>>
+      tables;                                                    // keys (ascending, unique) and values, by table id
+  std::set<int32_t> once;                                        // subgraphs that a CALL_ONCE ran
   std::map<const Node*, std::vector<uint64_t>> generator_state;  // random operators
 };
 
@@ -119,8 +124,8 @@ class DynamicKernel {
 struct Prepared {
   std::unique_ptr<const Kernel> kernel;
   std::unique_ptr<const DynamicKernel> dynamic_kernel;
-  size_t workspace = 0;        // bytes
-  std::string choice;          // which implementation, "gemm_s8 avx512vnni": shown by inspect --why and profiles
+  size_t workspace = 0;               // bytes
+  std::string choice;                 // which implementation, "gemm_s8 avx512vnni": shown by inspect --why and profiles
   std::vector<std::string> declined;  // "depthwise_s8 avx512: depth multiplier 3": why better ones were not taken
 };
 
@@ -140,18 +145,18 @@ struct FixedParams {
 };
 struct OperandRule {
   OperandQuant kind = OperandQuant::kNone;
-  int8_t axis = -1;           // kWeights: the dimension of the scales; -1: per-tensor only
+  int8_t axis = -1;               // kWeights: the dimension of the scales; -1: per-tensor only
   int8_t input = 0, weights = 1;  // kBias: the operands whose scales multiply
   FixedParams fixed8, fixed16;    // kFixed: parameters of int8 and int16
 };
 class QuantRewriter;  // quantize/: what a custom rule works with
 struct QuantRule {
-  bool int8 = false, int16 = false;  // integer forms that LiteRT has
+  bool int8 = false, int16 = false;          // integer forms that LiteRT has
   std::vector<OperandRule> inputs, outputs;  // the last entry stands for all further operands
   // Which weights can be int8 under float activations ("weights" mode); empty: none. Others get weight-only with DEQUANTIZE.
   std::vector<int8_t> hybrid_weights;
-  bool hybrid_per_axis = false;  // scales per axis (of the operand's rule) in hybrid form
-  bool hybrid_all_or_none = false;  // every weight or none (sequence LSTM)
+  bool hybrid_per_axis = false;         // scales per axis (of the operand's rule) in hybrid form
+  bool hybrid_all_or_none = false;      // every weight or none (sequence LSTM)
   bool input_scales_below_one = false;  // LiteRT's kernel aborts the process on an input scale of 1 or more
   // Why this node cannot take the activation type although the operator has an integer form; null or "" when it can.
   std::string (*decline)(const OpContext& context, DType activation) = nullptr;
@@ -161,10 +166,10 @@ struct QuantRule {
 // ---- the definition ----
 
 enum OpFlags : uint32_t {
-  kView = 1,        // output 0 is the bytes of input 0 under another shape
-  kInPlace = 2,     // output 0 may be written over an input of the same size as it is read (elementwise)
-  kStateful = 4,    // reads or writes state beyond its operands (resources, random, variables): never folded or removed
-  kTable = 8,       // input 0 may be a constant table whose rows are moved as they are: weights mode stores it in int8
+  kView = 1,      // output 0 is the bytes of input 0 under another shape
+  kInPlace = 2,   // output 0 may be written over an input of the same size as it is read (elementwise)
+  kStateful = 4,  // reads or writes state beyond its operands (resources, random, variables): never folded or removed
+  kTable = 8,     // input 0 may be a constant table whose rows are moved as they are: weights mode stores it in int8
   kOptionalInputs = 16,  // any input may be left out; without it, only those beyond Arity::min
 };
 struct Arity {

@@ -110,18 +110,11 @@ struct Core {
       for (size_t r = 0; r < rows; ++r) {
         __m512i acc[4];
         unroll<4>([&]<size_t v>() FB_LAMBDA { acc[v] = scaling.term[v]; });
-        sum(
-            args, [&](size_t t) FB_LAMBDA { return taps(r, t) + c; }, count, w, acc);
+        sum(args, [&](size_t t) FB_LAMBDA { return taps(r, t) + c; }, count, w, acc);
         switch (args.output) {
-          case GemmS8Output::kInt8:
-            write_int8(args, row + r, c, count, scaling, acc);
-            break;
-          case GemmS8Output::kInt32:
-            write_int32(args, row + r, c, count, acc);
-            break;
-          case GemmS8Output::kFloat:
-            write_float(args, row + r, c, count, scaling, acc);
-            break;
+          case GemmS8Output::kInt8: write_int8(args, row + r, c, count, scaling, acc); break;
+          case GemmS8Output::kInt32: write_int32(args, row + r, c, count, acc); break;
+          case GemmS8Output::kFloat: write_float(args, row + r, c, count, scaling, acc); break;
         }
       }
     }

@@ -66,9 +66,7 @@ void run_s8(const DepthwiseS8Args& args, size_t row_begin, size_t row_end) noexc
           static_cast<int8_t*>(args.out)[at] = static_cast<int8_t>(
               requantize(sum, args.multiplier[c], args.out_zero_point, args.lo, args.hi) ^ args.out_flip);
           break;
-        case GemmS8Output::kInt32:
-          static_cast<int32_t*>(args.out)[at] = sum;
-          break;
+        case GemmS8Output::kInt32: static_cast<int32_t*>(args.out)[at] = sum; break;
         case GemmS8Output::kFloat: {
           const float scale = args.in_scale * args.channel_scale[c];
           const float bias = args.float_bias != nullptr ? args.float_bias[c] : 0.0f;

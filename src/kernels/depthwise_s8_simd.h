@@ -27,15 +27,9 @@ struct DepthwiseS8Output {
       const I32 bias = args.bias != nullptr ? Simd::load(args.bias + c + i, left) : Simd::set(0);
       const I32 term = Simd::sub(bias, Simd::mul(zero_point, Simd::load(weight_sums + c + i, left)));
       switch (args.output) {
-        case GemmS8Output::kInt8:
-          write_int8(args, row, rows, c + i, left, sums + i, stride, term);
-          break;
-        case GemmS8Output::kInt32:
-          write_int32(args, row, rows, c + i, left, sums + i, stride, term);
-          break;
-        case GemmS8Output::kFloat:
-          write_float(args, row, rows, c + i, left, sums + i, stride, term);
-          break;
+        case GemmS8Output::kInt8: write_int8(args, row, rows, c + i, left, sums + i, stride, term); break;
+        case GemmS8Output::kInt32: write_int32(args, row, rows, c + i, left, sums + i, stride, term); break;
+        case GemmS8Output::kFloat: write_float(args, row, rows, c + i, left, sums + i, stride, term); break;
       }
     }
   }

@@ -18,11 +18,9 @@ extern const FloatRows kFloatRowsAvx2, kFloatRowsAvx512;
 std::span<const FloatRows* const> float_rows() noexcept {
   static constexpr const FloatRows* kAll[] = {
 #if defined(__x86_64__)
-    &kFloatRowsAvx512,
-    &kFloatRowsAvx2,
+      &kFloatRowsAvx512, &kFloatRowsAvx2,
 #endif
-    &kBaseline
-  };
+      &kBaseline};
   return kAll;
 }
 

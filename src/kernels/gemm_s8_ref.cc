@@ -48,12 +48,8 @@ void run(const GemmS8Args& args, const GemmRange& range) noexcept {
           static_cast<int8_t*>(args.out)[at] = static_cast<int8_t>(
               requantize(sum, args.multiplier[n], args.out_zero_point, args.lo, args.hi) ^ args.out_flip);
           break;
-        case GemmS8Output::kInt32:
-          static_cast<int32_t*>(args.out)[at] = sum;
-          break;
-        case GemmS8Output::kFloat:
-          static_cast<float*>(args.out)[at] = to_float(args, m, n, sum);
-          break;
+        case GemmS8Output::kInt32: static_cast<int32_t*>(args.out)[at] = sum; break;
+        case GemmS8Output::kFloat: static_cast<float*>(args.out)[at] = to_float(args, m, n, sum); break;
       }
     }
   }

@@ -35,12 +35,9 @@ struct S8Core : ByteWeights {
     add_column_terms(tile, sums, nr);
     if (args.row_zero_point != nullptr || args.w_zero_point != 0) add_row_terms(tile, sums, nr);
     switch (args.output) {
-      case GemmS8Output::kInt8:
-        return to_int8(tile, sums, nr);
-      case GemmS8Output::kInt32:
-        return to_int32(tile, sums, nr);
-      case GemmS8Output::kFloat:
-        return to_float(tile, sums, nr);
+      case GemmS8Output::kInt8: return to_int8(tile, sums, nr);
+      case GemmS8Output::kInt32: return to_int32(tile, sums, nr);
+      case GemmS8Output::kFloat: return to_float(tile, sums, nr);
     }
   }
 

@@ -39,28 +39,17 @@ void copy_long_row(const char* src, int64_t src_stride, char* dst, int64_t dst_s
 
 void copy_row(const char* src, int64_t src_stride, char* dst, int64_t dst_stride, int64_t count, size_t unit) noexcept {
   switch (unit) {
-    case 1:
-      return copy_row<1>(src, src_stride, dst, dst_stride, count);
-    case 2:
-      return copy_row<2>(src, src_stride, dst, dst_stride, count);
-    case 3:
-      return copy_row<3>(src, src_stride, dst, dst_stride, count);
-    case 4:
-      return copy_row<4>(src, src_stride, dst, dst_stride, count);
-    case 6:
-      return copy_row<6>(src, src_stride, dst, dst_stride, count);
-    case 8:
-      return copy_row<8>(src, src_stride, dst, dst_stride, count);
-    case 12:
-      return copy_row<12>(src, src_stride, dst, dst_stride, count);
-    case 16:
-      return copy_row<16>(src, src_stride, dst, dst_stride, count);
-    case 32:
-      return copy_row<32>(src, src_stride, dst, dst_stride, count);
-    case 64:
-      return copy_row<64>(src, src_stride, dst, dst_stride, count);
-    default:
-      return copy_long_row(src, src_stride, dst, dst_stride, count, unit);
+    case 1: return copy_row<1>(src, src_stride, dst, dst_stride, count);
+    case 2: return copy_row<2>(src, src_stride, dst, dst_stride, count);
+    case 3: return copy_row<3>(src, src_stride, dst, dst_stride, count);
+    case 4: return copy_row<4>(src, src_stride, dst, dst_stride, count);
+    case 6: return copy_row<6>(src, src_stride, dst, dst_stride, count);
+    case 8: return copy_row<8>(src, src_stride, dst, dst_stride, count);
+    case 12: return copy_row<12>(src, src_stride, dst, dst_stride, count);
+    case 16: return copy_row<16>(src, src_stride, dst, dst_stride, count);
+    case 32: return copy_row<32>(src, src_stride, dst, dst_stride, count);
+    case 64: return copy_row<64>(src, src_stride, dst, dst_stride, count);
+    default: return copy_long_row(src, src_stride, dst, dst_stride, count, unit);
   }
 }
 
@@ -150,16 +139,11 @@ void transpose(const Matrix& m) noexcept {
 
 void transpose(const Matrix& m, size_t unit) noexcept {
   switch (unit) {
-    case 1:
-      return transpose<uint8_t>(m);
-    case 2:
-      return transpose<uint16_t>(m);
-    case 4:
-      return transpose<uint32_t>(m);
-    case 8:
-      return transpose<uint64_t>(m);
-    default:
-      return transpose_narrow<16>(m);
+    case 1: return transpose<uint8_t>(m);
+    case 2: return transpose<uint16_t>(m);
+    case 4: return transpose<uint32_t>(m);
+    case 8: return transpose<uint64_t>(m);
+    default: return transpose_narrow<16>(m);
   }
 }
 

@@ -15,7 +15,7 @@ struct Extent {
   int64_t first = 0, last = 0;  // the least and the greatest offset that a side reaches
 };
 
-Extent extent(const std::vector<CopyDim>& dims, int64_t CopyDim::*stride) {
+Extent extent(const std::vector<CopyDim>& dims, int64_t CopyDim::* stride) {
   Extent e;
   for (const CopyDim& dim : dims) (dim.*stride < 0 ? e.first : e.last) += (dim.size - 1) * (dim.*stride);
   return e;

@@ -37,7 +37,8 @@ Status check_operands(const Graph& graph, NodeId id, const OpDef& def) {
   };
   FB_TRY(check(node.inputs.size(), def.inputs, "inputs"));
   for (size_t i = 0; i < node.inputs.size(); ++i) {
-    if (node.inputs[i] == kNoValue || graph.value(node.inputs[i]).sparsity == nullptr || takes_sparse(node.op, i)) continue;
+    if (node.inputs[i] == kNoValue || graph.value(node.inputs[i]).sparsity == nullptr || takes_sparse(node.op, i))
+      continue;
     return fail(ErrorCode::kUnsupported, "{}: cannot read '{}', which is stored sparse, without a DENSIFY",
                 describe_node(graph, id), graph.value(node.inputs[i]).name);
   }

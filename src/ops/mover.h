@@ -48,16 +48,11 @@ struct IntOperand {
 
   int64_t operator[](size_t i) const noexcept {
     switch (type) {
-      case DType::kInt64:
-        return static_cast<const int64_t*>(data)[i];
-      case DType::kInt16:
-        return static_cast<const int16_t*>(data)[i];
-      case DType::kInt8:
-        return static_cast<const int8_t*>(data)[i];
-      case DType::kUInt8:
-        return static_cast<const uint8_t*>(data)[i];
-      default:
-        return static_cast<const int32_t*>(data)[i];
+      case DType::kInt64: return static_cast<const int64_t*>(data)[i];
+      case DType::kInt16: return static_cast<const int16_t*>(data)[i];
+      case DType::kInt8: return static_cast<const int8_t*>(data)[i];
+      case DType::kUInt8: return static_cast<const uint8_t*>(data)[i];
+      default: return static_cast<const int32_t*>(data)[i];
     }
   }
 };

@@ -59,13 +59,10 @@ Status check_bias(const OpContext& context, const ProductOperands& operands, Pro
   spec.has_bias = true;
   switch (spec.scheme) {
     case Scheme::kFloat:
-    case Scheme::kHybrid:
-      return require_type(context, bias, "the bias", {DType::kFloat32});
+    case Scheme::kHybrid: return require_type(context, bias, "the bias", {DType::kFloat32});
     case Scheme::kInt8:
-    case Scheme::kUInt8:
-      return require_type(context, bias, "the bias", {DType::kInt32});
-    case Scheme::kInt16:
-      break;
+    case Scheme::kUInt8: return require_type(context, bias, "the bias", {DType::kInt32});
+    case Scheme::kInt16: break;
   }
   spec.narrow_bias = bias.dtype == DType::kInt32;
   return require_type(context, bias, "the bias", {DType::kInt64, DType::kInt32});
@@ -125,8 +122,7 @@ Result<Scheme> product_scheme(const OpContext& context, const TensorInfo& input,
       case DType::kInt16:
         if (is_narrow_integer(weights.dtype)) return Scheme::kInt16;
         break;
-      default:
-        break;
+      default: break;
     }
   }
   return unsupported_types(context);

@@ -85,16 +85,11 @@ Result<std::optional<std::vector<int64_t>>> int_values(const OpContext& context,
   if (tensor.count() == 0) return std::optional(std::vector<int64_t>());
   if (tensor.data == nullptr) return std::optional<std::vector<int64_t>>();
   switch (tensor.dtype) {
-    case DType::kInt32:
-      return std::optional(widen<int32_t>(tensor));
-    case DType::kInt64:
-      return std::optional(widen<int64_t>(tensor));
-    case DType::kInt16:
-      return std::optional(widen<int16_t>(tensor));
-    case DType::kInt8:
-      return std::optional(widen<int8_t>(tensor));
-    case DType::kUInt8:
-      return std::optional(widen<uint8_t>(tensor));
+    case DType::kInt32: return std::optional(widen<int32_t>(tensor));
+    case DType::kInt64: return std::optional(widen<int64_t>(tensor));
+    case DType::kInt16: return std::optional(widen<int16_t>(tensor));
+    case DType::kInt8: return std::optional(widen<int8_t>(tensor));
+    case DType::kUInt8: return std::optional(widen<uint8_t>(tensor));
     default:
       return context.fail(ErrorCode::kUnsupported, "input {} ('{}') must hold integers, not {}", i, tensor.value->name,
                           dtype_name(tensor.dtype));
@@ -143,14 +138,10 @@ Status require_per_tensor(const OpContext& context, const TensorInfo& tensor, co
 Result<FloatRange> activation_range(const OpContext& context, tflite::ActivationFunctionType activation) {
   constexpr float kMax = std::numeric_limits<float>::max();
   switch (activation) {
-    case tflite::ActivationFunctionType::NONE:
-      return FloatRange{-kMax, kMax};
-    case tflite::ActivationFunctionType::RELU:
-      return FloatRange{0.0f, kMax};
-    case tflite::ActivationFunctionType::RELU_N1_TO_1:
-      return FloatRange{-1.0f, 1.0f};
-    case tflite::ActivationFunctionType::RELU6:
-      return FloatRange{0.0f, 6.0f};
+    case tflite::ActivationFunctionType::NONE: return FloatRange{-kMax, kMax};
+    case tflite::ActivationFunctionType::RELU: return FloatRange{0.0f, kMax};
+    case tflite::ActivationFunctionType::RELU_N1_TO_1: return FloatRange{-1.0f, 1.0f};
+    case tflite::ActivationFunctionType::RELU6: return FloatRange{0.0f, 6.0f};
     default:
       return context.fail(ErrorCode::kUnsupported, "fused activation {} cannot be run", static_cast<int>(activation));
   }
@@ -158,12 +149,9 @@ Result<FloatRange> activation_range(const OpContext& context, tflite::Activation
 
 IntRange type_range(DType type) {
   switch (type) {
-    case DType::kUInt8:
-      return {0, 255};
-    case DType::kInt16:
-      return {-32768, 32767};
-    default:
-      return {-128, 127};
+    case DType::kUInt8: return {0, 255};
+    case DType::kInt16: return {-32768, 32767};
+    default: return {-128, 127};
   }
 }
 
@@ -185,12 +173,9 @@ Result<IntRange> activation_range_quantized(const OpContext& context, tflite::Ac
 
 int32_t version_by_type(const OpContext& context) {
   switch (context.inputs[0].dtype) {
-    case DType::kInt8:
-      return 2;
-    case DType::kInt16:
-      return 3;
-    default:
-      return 1;
+    case DType::kInt8: return 2;
+    case DType::kInt16: return 3;
+    default: return 1;
   }
 }
 

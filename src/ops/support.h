@@ -48,9 +48,13 @@ Status copy_to_output(DynamicArgs& args, size_t i, const TensorView& value);
 
 // Typed operand access inside kernels.
 template <class T>
-const T* in(const RunArgs& args, size_t i) noexcept { return static_cast<const T*>(args.in[i]); }
+const T* in(const RunArgs& args, size_t i) noexcept {
+  return static_cast<const T*>(args.in[i]);
+}
 template <class T>
-T* out(const RunArgs& args, size_t i = 0) noexcept { return static_cast<T*>(args.out[i]); }
+T* out(const RunArgs& args, size_t i = 0) noexcept {
+  return static_cast<T*>(args.out[i]);
+}
 
 // ---- shapes ----
 
@@ -73,7 +77,8 @@ bool any_dynamic(OpContext& context);
 // ---- types and parameters ----
 
 // An error unless the operand's type is one of `types`; the message lists them.
-Status require_type(const OpContext& context, const TensorInfo& tensor, const char* what, std::initializer_list<DType> types);
+Status require_type(const OpContext& context, const TensorInfo& tensor, const char* what,
+                    std::initializer_list<DType> types);
 // "no kernel for these types: float32, int8 -> float32".
 tl::unexpected<Error> unsupported_types(const OpContext& context);
 // An error unless the operand has exactly one scale (> 0, finite) and a zero point within its type.

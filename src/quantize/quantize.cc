@@ -21,14 +21,10 @@ Result<QuantizeMode> mode_from_name(const std::string& name) {
 
 const char* treatment_name(Treatment treatment) noexcept {
   switch (treatment) {
-    case Treatment::kInteger:
-      return "integer";
-    case Treatment::kHybrid:
-      return "hybrid";
-    case Treatment::kWeightOnly:
-      return "weight-only";
-    default:
-      return "float";
+    case Treatment::kInteger: return "integer";
+    case Treatment::kHybrid: return "hybrid";
+    case Treatment::kWeightOnly: return "weight-only";
+    default: return "float";
   }
 }
 
@@ -129,15 +125,9 @@ Result<Quantized> quantize(const Model& model, const Options& asked, const Stati
   }
   FB_TRY(passes::fold_constants(out.model));
   switch (options.mode) {
-    case Mode::kWeights:
-      FB_TRY(quantize_weights_mode(out.model, options, out));
-      break;
-    case Mode::kFloat16:
-      FB_TRY(quantize_float16_mode(out.model, options, out));
-      break;
-    default:
-      FB_TRY(quantize_integer_mode(out.model, options, *statistics, out));
-      break;
+    case Mode::kWeights: FB_TRY(quantize_weights_mode(out.model, options, out)); break;
+    case Mode::kFloat16: FB_TRY(quantize_float16_mode(out.model, options, out)); break;
+    default: FB_TRY(quantize_integer_mode(out.model, options, *statistics, out)); break;
   }
   FB_TRY(verify(out.model));
   return out;

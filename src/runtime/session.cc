@@ -89,14 +89,10 @@ Status Session::allocate() {
     if (id == kNoValue) return nullptr;
     const ValuePlan& value = plan_->value(id);
     switch (value.place) {
-      case Place::kConst:
-        return const_cast<void*>(value.data);
-      case Place::kArena:
-        return arena_ + value.offset;
-      case Place::kState:
-        return state_ + value.offset;
-      default:
-        return nullptr;
+      case Place::kConst: return const_cast<void*>(value.data);
+      case Place::kArena: return arena_ + value.offset;
+      case Place::kState: return state_ + value.offset;
+      default: return nullptr;
     }
   };
   for (size_t s = 0; s < steps.size(); ++s) {
@@ -120,14 +116,10 @@ TensorView Session::view(ValueId id) const {
   const Value& value = plan_->graph().value(id);
   const ValuePlan& where = plan_->value(id);
   switch (where.place) {
-    case Place::kConst:
-      return {value.dtype, where.shape, where.data, where.bytes};
-    case Place::kArena:
-      return {value.dtype, where.shape, arena_ + where.offset, where.bytes};
-    case Place::kState:
-      return {value.dtype, where.shape, state_ + where.offset, where.bytes};
-    default:
-      break;
+    case Place::kConst: return {value.dtype, where.shape, where.data, where.bytes};
+    case Place::kArena: return {value.dtype, where.shape, arena_ + where.offset, where.bytes};
+    case Place::kState: return {value.dtype, where.shape, state_ + where.offset, where.bytes};
+    default: break;
   }
   const OwnedTensor* tensor = dynamic_[static_cast<size_t>(id)].get();
   return tensor == nullptr ? TensorView{value.dtype, {}, nullptr, 0} : tensor->view();

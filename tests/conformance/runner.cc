@@ -32,34 +32,21 @@ struct Arguments {
 
 double element(DType type, const void* data, size_t i) {
   switch (type) {
-    case DType::kFloat32:
-      return static_cast<const float*>(data)[i];
-    case DType::kFloat64:
-      return static_cast<const double*>(data)[i];
-    case DType::kFloat16:
-      return half_to_float(static_cast<const uint16_t*>(data)[i]);
-    case DType::kInt8:
-      return static_cast<const int8_t*>(data)[i];
+    case DType::kFloat32: return static_cast<const float*>(data)[i];
+    case DType::kFloat64: return static_cast<const double*>(data)[i];
+    case DType::kFloat16: return half_to_float(static_cast<const uint16_t*>(data)[i]);
+    case DType::kInt8: return static_cast<const int8_t*>(data)[i];
     case DType::kInt4:
       return static_cast<int8_t>(static_cast<const uint8_t*>(data)[i / 2] << (i % 2 == 0 ? 4 : 0)) >> 4;
-    case DType::kUInt8:
-      return static_cast<const uint8_t*>(data)[i];
-    case DType::kInt16:
-      return static_cast<const int16_t*>(data)[i];
-    case DType::kUInt16:
-      return static_cast<const uint16_t*>(data)[i];
-    case DType::kInt32:
-      return static_cast<const int32_t*>(data)[i];
-    case DType::kUInt32:
-      return static_cast<const uint32_t*>(data)[i];
-    case DType::kInt64:
-      return static_cast<double>(static_cast<const int64_t*>(data)[i]);
-    case DType::kUInt64:
-      return static_cast<double>(static_cast<const uint64_t*>(data)[i]);
-    case DType::kBool:
-      return static_cast<const uint8_t*>(data)[i] != 0;
-    default:
-      return 0;
+    case DType::kUInt8: return static_cast<const uint8_t*>(data)[i];
+    case DType::kInt16: return static_cast<const int16_t*>(data)[i];
+    case DType::kUInt16: return static_cast<const uint16_t*>(data)[i];
+    case DType::kInt32: return static_cast<const int32_t*>(data)[i];
+    case DType::kUInt32: return static_cast<const uint32_t*>(data)[i];
+    case DType::kInt64: return static_cast<double>(static_cast<const int64_t*>(data)[i]);
+    case DType::kUInt64: return static_cast<double>(static_cast<const uint64_t*>(data)[i]);
+    case DType::kBool: return static_cast<const uint8_t*>(data)[i] != 0;
+    default: return 0;
   }
 }
 

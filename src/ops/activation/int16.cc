@@ -117,8 +117,7 @@ Result<Prepared> prepare_activation_int16(const OpContext& context) {
       WordTable table{};
       const auto function = gelu_is_approximate(*context.node) ? gelu_approximate : gelu_exact;
       fill_word_table<float>(table, input.scale(), 0, output.scale(), 0, function);
-      return kernel(
-          context, [table](int16_t x) noexcept { return look_up(table, x); }, "gelu_s16 table of 513");
+      return kernel(context, [table](int16_t x) noexcept { return look_up(table, x); }, "gelu_s16 table of 513");
     }
     case Op::LEAKY_RELU:
       return kernel(context,
@@ -128,10 +127,8 @@ Result<Prepared> prepare_activation_int16(const OpContext& context) {
     case Op::RELU:
     case Op::RELU6:
     case Op::RELU_N1_TO_1:
-    case Op::RELU_0_TO_1:
-      return kernel(context, relu(context), "relu_s16");
-    default:
-      return unsupported_types(context);
+    case Op::RELU_0_TO_1: return kernel(context, relu(context), "relu_s16");
+    default: return unsupported_types(context);
   }
 }
 

@@ -39,8 +39,7 @@ Result<Prepared> prepare_float(const OpContext& context) {
       return kernel(
           context, [alpha = leaky_relu_alpha(*context.node)](float x) noexcept { return x > 0 ? x : x * alpha; },
           "leaky_relu_f32");
-    case Op::ELU:
-      return row_kernel(context, rows.elu, "elu_f32");
+    case Op::ELU: return row_kernel(context, rows.elu, "elu_f32");
     case Op::GELU:
       return gelu_is_approximate(*context.node) ? row_kernel(context, rows.gelu_approximate, "gelu_f32 approximate")
                                                 : row_kernel(context, rows.gelu, "gelu_f32");
@@ -53,15 +52,10 @@ Result<Prepared> prepare_float(const OpContext& context) {
             return x * (above > 6.0f ? 6.0f : above) / 6.0f;
           },
           "hard_swish_f32");
-    case Op::LOGISTIC:
-      return row_kernel(context, rows.logistic, "logistic_f32");
-    case Op::TANH:
-      return row_kernel(context, rows.tanh, "tanh_f32");
-    case Op::RELU:
-      return kernel(
-          context, [](float x) noexcept { return x < 0.0f ? 0.0f : x; }, "relu_f32");
-    default:
-      break;
+    case Op::LOGISTIC: return row_kernel(context, rows.logistic, "logistic_f32");
+    case Op::TANH: return row_kernel(context, rows.tanh, "tanh_f32");
+    case Op::RELU: return kernel(context, [](float x) noexcept { return x < 0.0f ? 0.0f : x; }, "relu_f32");
+    default: break;
   }
   return kernel(
       context,
@@ -76,14 +70,10 @@ Result<Prepared> prepare_float(const OpContext& context) {
 
 ReluRange relu_range(Op op) noexcept {
   switch (op) {
-    case Op::RELU6:
-      return {0.0f, 6.0f};
-    case Op::RELU_N1_TO_1:
-      return {-1.0f, 1.0f};
-    case Op::RELU_0_TO_1:
-      return {0.0f, 1.0f};
-    default:
-      return {0.0f, std::numeric_limits<float>::infinity()};
+    case Op::RELU6: return {0.0f, 6.0f};
+    case Op::RELU_N1_TO_1: return {-1.0f, 1.0f};
+    case Op::RELU_0_TO_1: return {0.0f, 1.0f};
+    default: return {0.0f, std::numeric_limits<float>::infinity()};
   }
 }
 

@@ -35,13 +35,10 @@ QuantRule fixed_rule(FixedParams fixed8, FixedParams fixed16) {
 
 int32_t version_relu(const OpContext& context) {
   switch (context.inputs[0].dtype) {
-    case DType::kInt16:
-      return 3;
+    case DType::kInt16: return 3;
     case DType::kInt8:
-    case DType::kUInt8:
-      return 2;
-    default:
-      return 1;
+    case DType::kUInt8: return 2;
+    default: return 1;
   }
 }
 int32_t version_leaky_relu(const OpContext& context) { return context.inputs[0].dtype == DType::kInt16 ? 2 : 1; }

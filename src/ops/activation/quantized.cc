@@ -25,15 +25,11 @@ Status fill(ByteTable& table, const OpContext& context) {
     case Op::LOGISTIC:
       fill_of_reals<T>(table, context, [](float x) { return 1.0f / (1.0f + std::exp(-x)); });
       return {};
-    case Op::TANH:
-      fill_of_reals<T>(table, context, [](float x) { return std::tanh(x); });
-      return {};
+    case Op::TANH: fill_of_reals<T>(table, context, [](float x) { return std::tanh(x); }); return {};
     case Op::GELU:
       fill_of_reals<T>(table, context, gelu_is_approximate(*context.node) ? gelu_approximate : gelu_exact);
       return {};
-    case Op::ELU:
-      fill_of_reals<T>(table, context, [](float x) { return x < 0 ? std::expm1(x) : x; });
-      return {};
+    case Op::ELU: fill_of_reals<T>(table, context, [](float x) { return x < 0 ? std::expm1(x) : x; }); return {};
     case Op::LEAKY_RELU: {
       fill_table<T>(table, QuantizedLeakyRelu(args, input.scale(), leaky_relu_alpha(*context.node), output.scale()));
       return {};
@@ -47,8 +43,7 @@ Status fill(ByteTable& table, const OpContext& context) {
       fill_table<T>(table, hard_swish);
       return {};
     }
-    default:
-      break;
+    default: break;
   }
   const ReluRange real = relu_range(context.node->op);
   RescaleArgs clamped = args;

@@ -26,24 +26,15 @@ void expect_refused(const Status& status, const char* part) {
 
 double real_function(Op op, double x) {
   switch (op) {
-    case Op::LOGISTIC:
-      return 1 / (1 + std::exp(-x));
-    case Op::TANH:
-      return std::tanh(x);
-    case Op::HARD_SWISH:
-      return x * std::min(6.0, std::max(0.0, x + 3)) / 6;
-    case Op::ELU:
-      return x < 0 ? std::expm1(x) : x;
-    case Op::GELU:
-      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case Op::RELU6:
-      return std::min(6.0, std::max(0.0, x));
-    case Op::RELU_N1_TO_1:
-      return std::min(1.0, std::max(-1.0, x));
-    case Op::RELU_0_TO_1:
-      return std::min(1.0, std::max(0.0, x));
-    default:
-      return std::max(0.0, x);
+    case Op::LOGISTIC: return 1 / (1 + std::exp(-x));
+    case Op::TANH: return std::tanh(x);
+    case Op::HARD_SWISH: return x * std::min(6.0, std::max(0.0, x + 3)) / 6;
+    case Op::ELU: return x < 0 ? std::expm1(x) : x;
+    case Op::GELU: return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case Op::RELU6: return std::min(6.0, std::max(0.0, x));
+    case Op::RELU_N1_TO_1: return std::min(1.0, std::max(-1.0, x));
+    case Op::RELU_0_TO_1: return std::min(1.0, std::max(0.0, x));
+    default: return std::max(0.0, x);
   }
 }
 

@@ -88,7 +88,8 @@ Prepared plain_kernel(const Broadcast<2>& plan, FloatRange range, F f, std::stri
   }
   T lo, hi;
   if constexpr (kWhole) {
-    lo = range.lo == -kMax ? Limits::lowest() : static_cast<T>(std::max(range.lo, static_cast<float>(Limits::lowest())));
+    lo =
+        range.lo == -kMax ? Limits::lowest() : static_cast<T>(std::max(range.lo, static_cast<float>(Limits::lowest())));
     hi = range.hi == kMax ? Limits::max() : static_cast<T>(range.hi);
   } else if constexpr (std::is_same_v<T, Half>) {
     lo = Half(std::max(range.lo, -65504.0f));
@@ -146,16 +147,11 @@ tflite::ActivationFunctionType activation_of(const Node& node) {
     return options == nullptr ? tflite::ActivationFunctionType::NONE : options->fused_activation_function;
   };
   switch (node.op) {
-    case Op::ADD:
-      return of(node.options->AsAddOptions());
-    case Op::SUB:
-      return of(node.options->AsSubOptions());
-    case Op::MUL:
-      return of(node.options->AsMulOptions());
-    case Op::DIV:
-      return of(node.options->AsDivOptions());
-    default:
-      return tflite::ActivationFunctionType::NONE;
+    case Op::ADD: return of(node.options->AsAddOptions());
+    case Op::SUB: return of(node.options->AsSubOptions());
+    case Op::MUL: return of(node.options->AsMulOptions());
+    case Op::DIV: return of(node.options->AsDivOptions());
+    default: return tflite::ActivationFunctionType::NONE;
   }
 }
 
@@ -181,16 +177,12 @@ Result<Prepared> prepare_arithmetic(const OpContext& context) {
   if (context.inputs[0].dtype != type) return unsupported_types(context);
   FB_ASSIGN(const FloatRange range, activation_range(context, activation_of(*context.node)));
   switch (context.node->op) {
-    case Op::ADD:
-      return choose<Sum, float, Half, int16_t, int32_t, int64_t>(context, plan, range, "add");
-    case Op::SUB:
-      return choose<Difference, float, Half, int32_t, int64_t>(context, plan, range, "sub");
-    case Op::DIV:
-      return choose<Quotient, float, Half, int32_t>(context, plan, range, "div");
+    case Op::ADD: return choose<Sum, float, Half, int16_t, int32_t, int64_t>(context, plan, range, "add");
+    case Op::SUB: return choose<Difference, float, Half, int32_t, int64_t>(context, plan, range, "sub");
+    case Op::DIV: return choose<Quotient, float, Half, int32_t>(context, plan, range, "div");
     case Op::SQUARED_DIFFERENCE:
       return choose<SquaredDifference, float, int32_t>(context, plan, range, "squared_difference");
-    default:
-      break;
+    default: break;
   }
   if (type == DType::kComplex64) {
     if (activation_of(*context.node) != tflite::ActivationFunctionType::NONE) {

@@ -54,16 +54,12 @@ bool broadcasts_beyond_four(const OpContext& context) {
 int32_t version_add(const OpContext& context) {
   const auto* options = context.node->options->AsAddOptions();
   switch (context.inputs[0].dtype) {
-    case DType::kFloat16:
-      return 6;
+    case DType::kFloat16: return 6;
     case DType::kInt16:
       return !context.inputs[0].quant->quantized() ? 5 : options != nullptr && !options->pot_scale_int16 ? 3 : 1;
-    case DType::kInt64:
-      return 4;
-    case DType::kInt8:
-      return 2;
-    default:
-      return 1;
+    case DType::kInt64: return 4;
+    case DType::kInt8: return 2;
+    default: return 1;
   }
 }
 
@@ -79,16 +75,11 @@ int32_t version_sub(const OpContext& context) {
 int32_t version_mul(const OpContext& context) {
   const TensorInfo &a = context.inputs[0], &b = context.inputs[1], &out = context.outputs[0];
   switch (a.dtype) {
-    case DType::kUInt32:
-      return 7;
-    case DType::kInt16:
-      return a.quant->quantized() ? 4 : 7;
-    case DType::kComplex64:
-      return 6;
-    case DType::kInt64:
-      return 5;
-    default:
-      break;
+    case DType::kUInt32: return 7;
+    case DType::kInt16: return a.quant->quantized() ? 4 : 7;
+    case DType::kComplex64: return 6;
+    case DType::kInt64: return 5;
+    default: break;
   }
   if (a.scale() != 0 && b.scale() != 0 && out.scale() != 0 && a.scale() * b.scale() / out.scale() >= 1.0f) return 3;
   return a.dtype == DType::kInt8 ? 2 : 1;
@@ -107,12 +98,9 @@ int32_t version_squared_difference(const OpContext& context) { return context.in
 int32_t version_floor_div(const OpContext& context) {
   switch (context.inputs[0].dtype) {
     case DType::kInt8:
-    case DType::kInt16:
-      return 3;
-    case DType::kFloat32:
-      return 2;
-    default:
-      return 1;
+    case DType::kInt16: return 3;
+    case DType::kFloat32: return 2;
+    default: return 1;
   }
 }
 

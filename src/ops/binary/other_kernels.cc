@@ -41,28 +41,18 @@ Result<Prepared> prepare_pick(const OpContext& context) {
   FB_ASSIGN(const Broadcast<2> plan, plan_same_types(context));
   const std::string name = kLarger ? "maximum_" : "minimum_";
   const auto of = [&]<class T>(T, const char* suffix) {
-    return kernel<T>(
-        plan, [](T a, T b) noexcept { return pick<kLarger>(a, b); }, name + suffix);
+    return kernel<T>(plan, [](T a, T b) noexcept { return pick<kLarger>(a, b); }, name + suffix);
   };
   switch (context.outputs[0].dtype) {
-    case DType::kFloat32:
-      return of(float(), "f32");
-    case DType::kInt8:
-      return of(int8_t(), "s8");
-    case DType::kUInt8:
-      return of(uint8_t(), "u8");
-    case DType::kInt16:
-      return of(int16_t(), "s16");
-    case DType::kInt32:
-      return of(int32_t(), "s32");
-    case DType::kInt64:
-      return of(int64_t(), "s64");
-    case DType::kFloat16:
-      return kernel<uint16_t>(plan, pick_16bit_float<kLarger, half_to_float>, name + "f16");
-    case DType::kBFloat16:
-      return kernel<uint16_t>(plan, pick_16bit_float<kLarger, bfloat16_to_float>, name + "bf16");
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return of(float(), "f32");
+    case DType::kInt8: return of(int8_t(), "s8");
+    case DType::kUInt8: return of(uint8_t(), "u8");
+    case DType::kInt16: return of(int16_t(), "s16");
+    case DType::kInt32: return of(int32_t(), "s32");
+    case DType::kInt64: return of(int64_t(), "s64");
+    case DType::kFloat16: return kernel<uint16_t>(plan, pick_16bit_float<kLarger, half_to_float>, name + "f16");
+    case DType::kBFloat16: return kernel<uint16_t>(plan, pick_16bit_float<kLarger, bfloat16_to_float>, name + "bf16");
+    default: return unsupported_types(context);
   }
 }
 
@@ -144,12 +134,9 @@ Result<Prepared> prepare_power(const OpContext& context) {
   FB_ASSIGN(const Broadcast<2> plan, plan_same_types(context));
   switch (context.outputs[0].dtype) {
     case DType::kFloat32:
-      return kernel<float>(
-          plan, [](float a, float b) noexcept { return std::pow(a, b); }, "pow_f32", kCostlyGrain);
-    case DType::kInt32:
-      return kernel<int32_t>(plan, integer_power, "pow_s32", kCostlyGrain);
-    default:
-      return unsupported_types(context);
+      return kernel<float>(plan, [](float a, float b) noexcept { return std::pow(a, b); }, "pow_f32", kCostlyGrain);
+    case DType::kInt32: return kernel<int32_t>(plan, integer_power, "pow_s32", kCostlyGrain);
+    default: return unsupported_types(context);
   }
 }
 
@@ -164,18 +151,12 @@ Result<Prepared> prepare_floor(const OpContext& context) {
                      plan, [](T a, T b) noexcept { return floor_modulo(a, b); }, std::string("floor_mod_") + suffix);
   };
   switch (context.outputs[0].dtype) {
-    case DType::kFloat32:
-      return of(float(), "f32");
-    case DType::kInt8:
-      return of(int8_t(), "s8");
-    case DType::kInt16:
-      return of(int16_t(), "s16");
-    case DType::kInt32:
-      return of(int32_t(), "s32");
-    case DType::kInt64:
-      return of(int64_t(), "s64");
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return of(float(), "f32");
+    case DType::kInt8: return of(int8_t(), "s8");
+    case DType::kInt16: return of(int16_t(), "s16");
+    case DType::kInt32: return of(int32_t(), "s32");
+    case DType::kInt64: return of(int64_t(), "s64");
+    default: return unsupported_types(context);
   }
 }
 
@@ -183,13 +164,11 @@ Result<Prepared> prepare_atan2(const OpContext& context) {
   FB_ASSIGN(const Broadcast<2> plan, plan_same_types(context));
   switch (context.outputs[0].dtype) {
     case DType::kFloat32:
-      return kernel<float>(
-          plan, [](float y, float x) noexcept { return std::atan2(y, x); }, "atan2_f32", kCostlyGrain);
+      return kernel<float>(plan, [](float y, float x) noexcept { return std::atan2(y, x); }, "atan2_f32", kCostlyGrain);
     case DType::kFloat64:
       return kernel<double>(
           plan, [](double y, double x) noexcept { return std::atan2(y, x); }, "atan2_f64", kCostlyGrain);
-    default:
-      return unsupported_types(context);
+    default: return unsupported_types(context);
   }
 }
 
@@ -204,24 +183,17 @@ Result<Prepared> prepare_bits(const OpContext& context) {
                      plan, [](T a, T b) noexcept { return shift_right(a, b); }, std::string("shift_right_") + suffix);
   };
   switch (context.outputs[0].dtype) {
-    case DType::kInt8:
-      return of(int8_t(), "s8");
-    case DType::kUInt8:
-      return of(uint8_t(), "u8");
-    case DType::kInt16:
-      return of(int16_t(), "s16");
-    case DType::kUInt16:
-      return of(uint16_t(), "u16");
-    case DType::kInt32:
-      return of(int32_t(), "s32");
-    case DType::kUInt32:
-      return of(uint32_t(), "u32");
+    case DType::kInt8: return of(int8_t(), "s8");
+    case DType::kUInt8: return of(uint8_t(), "u8");
+    case DType::kInt16: return of(int16_t(), "s16");
+    case DType::kUInt16: return of(uint16_t(), "u16");
+    case DType::kInt32: return of(int32_t(), "s32");
+    case DType::kUInt32: return of(uint32_t(), "u32");
     case DType::kBool:
       if (!is_xor) return unsupported_types(context);
       return kernel<uint8_t>(
           plan, [](uint8_t a, uint8_t b) noexcept { return static_cast<uint8_t>((a != 0) != (b != 0)); }, "xor_bool");
-    default:
-      return unsupported_types(context);
+    default: return unsupported_types(context);
   }
 }
 
@@ -230,12 +202,9 @@ Result<Prepared> prepare_add_n(const OpContext& context) {
     if (!input.present || input.dtype != context.outputs[0].dtype) return unsupported_types(context);
   }
   switch (context.outputs[0].dtype) {
-    case DType::kFloat32:
-      return add_n<float>(context, "add_n_f32");
-    case DType::kInt32:
-      return add_n<int32_t>(context, "add_n_s32");
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return add_n<float>(context, "add_n_f32");
+    case DType::kInt32: return add_n<int32_t>(context, "add_n_s32");
+    default: return unsupported_types(context);
   }
 }
 

@@ -25,12 +25,9 @@ Prepared quantized_kernel(const Broadcast<2>& plan, F f, const char* choice) {
 template <class F>
 Prepared quantized_kernel(const OpContext& context, const Broadcast<2>& plan, F f, const char* choice) {
   switch (context.outputs[0].dtype) {
-    case DType::kInt8:
-      return quantized_kernel<int8_t, int8_t>(plan, f, choice);
-    case DType::kUInt8:
-      return quantized_kernel<uint8_t, uint8_t>(plan, f, choice);
-    default:
-      return quantized_kernel<int16_t, int16_t>(plan, f, choice);
+    case DType::kInt8: return quantized_kernel<int8_t, int8_t>(plan, f, choice);
+    case DType::kUInt8: return quantized_kernel<uint8_t, uint8_t>(plan, f, choice);
+    default: return quantized_kernel<int16_t, int16_t>(plan, f, choice);
   }
 }
 
@@ -61,12 +58,9 @@ Prepared row_kernel(const Broadcast<2>& plan, const Args& row_args, const char* 
 template <class Args>
 Prepared row_kernel(const OpContext& context, const Broadcast<2>& plan, const Args& args, const char* name) {
   switch (context.outputs[0].dtype) {
-    case DType::kInt8:
-      return row_kernel<int8_t>(plan, args, name);
-    case DType::kUInt8:
-      return row_kernel<uint8_t>(plan, args, name);
-    default:
-      return row_kernel<int16_t>(plan, args, name);
+    case DType::kInt8: return row_kernel<int8_t>(plan, args, name);
+    case DType::kUInt8: return row_kernel<uint8_t>(plan, args, name);
+    default: return row_kernel<int16_t>(plan, args, name);
   }
 }
 

@@ -35,24 +35,18 @@ template <class T>
 Result<Prepared> prepare_typed(const OpContext& context) {
   switch (context.node->op) {
     case Op::STABLEHLO_ADD:
-      return kernel<T>(
-          context, [](T a, T b) noexcept { return static_cast<T>(wide(a) + wide(b)); }, "add plain");
+      return kernel<T>(context, [](T a, T b) noexcept { return static_cast<T>(wide(a) + wide(b)); }, "add plain");
     case Op::STABLEHLO_MULTIPLY:
-      return kernel<T>(
-          context, [](T a, T b) noexcept { return static_cast<T>(wide(a) * wide(b)); }, "mul plain");
+      return kernel<T>(context, [](T a, T b) noexcept { return static_cast<T>(wide(a) * wide(b)); }, "mul plain");
     case Op::STABLEHLO_MAXIMUM:
-      return kernel<T>(
-          context, [](T a, T b) noexcept { return a > b ? a : b; }, "maximum plain");
+      return kernel<T>(context, [](T a, T b) noexcept { return a > b ? a : b; }, "maximum plain");
     case Op::STABLEHLO_MINIMUM:
-      return kernel<T>(
-          context, [](T a, T b) noexcept { return a < b ? a : b; }, "minimum plain");
-    default:
-      break;
+      return kernel<T>(context, [](T a, T b) noexcept { return a < b ? a : b; }, "minimum plain");
+    default: break;
   }
   if constexpr (std::is_integral_v<T>) {
     if (context.node->op == Op::STABLEHLO_AND) {
-      return kernel<T>(
-          context, [](T a, T b) noexcept { return static_cast<T>(a & b); }, "and plain");
+      return kernel<T>(context, [](T a, T b) noexcept { return static_cast<T>(a & b); }, "and plain");
     }
     if (context.node->op == Op::STABLEHLO_SHIFT_LEFT) {
       // By the width or more, or by a negative number: nothing is left.
@@ -74,21 +68,15 @@ Result<Prepared> prepare_stablehlo(const OpContext& context) {
   const DType type = context.outputs[0].dtype;
   if (context.inputs[0].dtype != type || context.inputs[1].dtype != type) return unsupported_types(context);
   switch (type) {
-    case DType::kFloat32:
-      return prepare_typed<float>(context);
-    case DType::kInt8:
-      return prepare_typed<int8_t>(context);
-    case DType::kInt16:
-      return prepare_typed<int16_t>(context);
-    case DType::kInt32:
-      return prepare_typed<int32_t>(context);
-    case DType::kInt64:
-      return prepare_typed<int64_t>(context);
+    case DType::kFloat32: return prepare_typed<float>(context);
+    case DType::kInt8: return prepare_typed<int8_t>(context);
+    case DType::kInt16: return prepare_typed<int16_t>(context);
+    case DType::kInt32: return prepare_typed<int32_t>(context);
+    case DType::kInt64: return prepare_typed<int64_t>(context);
     case DType::kBool:
       if (context.node->op == Op::STABLEHLO_AND) return prepare_typed<uint8_t>(context);
       return unsupported_types(context);
-    default:
-      return unsupported_types(context);
+    default: return unsupported_types(context);
   }
 }
 

@@ -61,18 +61,12 @@ template <class T, class Read>
 Prepared choose(const OpContext& context, const Broadcast<2>& plan, const Read& a, const Read& b,
                 const std::string& type) {
   switch (context.node->op) {
-    case Op::EQUAL:
-      return compare_kernel<T, Equal>(plan, a, b, "equal_" + type);
-    case Op::NOT_EQUAL:
-      return compare_kernel<T, NotEqual>(plan, a, b, "not_equal_" + type);
-    case Op::LESS:
-      return compare_kernel<T, Less>(plan, a, b, "less_" + type);
-    case Op::LESS_EQUAL:
-      return compare_kernel<T, LessEqual>(plan, a, b, "less_equal_" + type);
-    case Op::GREATER:
-      return compare_kernel<T, Greater>(plan, a, b, "greater_" + type);
-    default:
-      return compare_kernel<T, GreaterEqual>(plan, a, b, "greater_equal_" + type);
+    case Op::EQUAL: return compare_kernel<T, Equal>(plan, a, b, "equal_" + type);
+    case Op::NOT_EQUAL: return compare_kernel<T, NotEqual>(plan, a, b, "not_equal_" + type);
+    case Op::LESS: return compare_kernel<T, Less>(plan, a, b, "less_" + type);
+    case Op::LESS_EQUAL: return compare_kernel<T, LessEqual>(plan, a, b, "less_equal_" + type);
+    case Op::GREATER: return compare_kernel<T, Greater>(plan, a, b, "greater_" + type);
+    default: return compare_kernel<T, GreaterEqual>(plan, a, b, "greater_equal_" + type);
   }
 }
 
@@ -103,27 +97,18 @@ Result<Prepared> prepare_comparison(const OpContext& context) {
   if (!plan)
     return context.fail(ErrorCode::kUnsupported, "broadcasting {} with {}", shape_text(a.shape), shape_text(b.shape));
   switch (a.dtype) {
-    case DType::kFloat32:
-      return choose_plain<float>(context, *plan, "f32");
-    case DType::kFloat16:
-      return choose<uint16_t>(context, *plan, HalfValue(), HalfValue(), "f16");
-    case DType::kBFloat16:
-      return choose<uint16_t>(context, *plan, BFloat16Value(), BFloat16Value(), "bf16");
-    case DType::kInt32:
-      return choose_plain<int32_t>(context, *plan, "s32");
-    case DType::kInt64:
-      return choose_plain<int64_t>(context, *plan, "s64");
-    case DType::kInt16:
-      return choose_integer<int16_t>(context, *plan, "s16");
-    case DType::kInt8:
-      return choose_integer<int8_t>(context, *plan, "s8");
-    case DType::kUInt8:
-      return choose_integer<uint8_t>(context, *plan, "u8");
+    case DType::kFloat32: return choose_plain<float>(context, *plan, "f32");
+    case DType::kFloat16: return choose<uint16_t>(context, *plan, HalfValue(), HalfValue(), "f16");
+    case DType::kBFloat16: return choose<uint16_t>(context, *plan, BFloat16Value(), BFloat16Value(), "bf16");
+    case DType::kInt32: return choose_plain<int32_t>(context, *plan, "s32");
+    case DType::kInt64: return choose_plain<int64_t>(context, *plan, "s64");
+    case DType::kInt16: return choose_integer<int16_t>(context, *plan, "s16");
+    case DType::kInt8: return choose_integer<int8_t>(context, *plan, "s8");
+    case DType::kUInt8: return choose_integer<uint8_t>(context, *plan, "u8");
     case DType::kBool:
       if (equality) return choose_plain<uint8_t>(context, *plan, "bool");
       return unsupported_types(context);
-    default:
-      return unsupported_types(context);
+    default: return unsupported_types(context);
   }
 }
 

@@ -53,8 +53,7 @@ Result<Prepared> prepare_logical(const OpContext& context) {
     return logical_kernel(
         *plan, [](uint8_t a, uint8_t b) noexcept { return static_cast<uint8_t>((a != 0) & (b != 0)); }, "and");
   }
-  return logical_kernel(
-      *plan, [](uint8_t a, uint8_t b) noexcept { return static_cast<uint8_t>((a | b) != 0); }, "or");
+  return logical_kernel(*plan, [](uint8_t a, uint8_t b) noexcept { return static_cast<uint8_t>((a | b) != 0); }, "or");
 }
 
 Result<Prepared> prepare_logical_not(const OpContext& context) {
@@ -79,16 +78,11 @@ Result<Prepared> prepare_select(const OpContext& context) {
   const auto plan = plan_broadcast<3>({mask, x.shape, y.shape}, result.shape);
   if (!plan) return context.fail(ErrorCode::kUnsupported, "too many dimensions broadcast");
   switch (dtype_bits(x.dtype)) {
-    case 8:
-      return select_kernel<uint8_t>(*plan);
-    case 16:
-      return select_kernel<uint16_t>(*plan);
-    case 32:
-      return select_kernel<uint32_t>(*plan);
-    case 64:
-      return select_kernel<uint64_t>(*plan);
-    default:
-      return unsupported_types(context);
+    case 8: return select_kernel<uint8_t>(*plan);
+    case 16: return select_kernel<uint16_t>(*plan);
+    case 32: return select_kernel<uint32_t>(*plan);
+    case 64: return select_kernel<uint64_t>(*plan);
+    default: return unsupported_types(context);
   }
 }
 

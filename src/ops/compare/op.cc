@@ -43,8 +43,7 @@ Status infer_select_v2(OpContext& context) {
 
 // Operands in 8 bits, a boolean out.
 QuantRule compared() {
-  return {
-      .int8 = true, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{}}, .input_scales_below_one = true};
+  return {.int8 = true, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{}}, .input_scales_below_one = true};
 }
 QuantRule selected() {
   return {.int8 = true,
@@ -57,14 +56,10 @@ QuantRule selected() {
 
 int32_t version_equal(const OpContext& context) {
   switch (context.inputs[0].dtype) {
-    case DType::kInt16:
-      return 4;
-    case DType::kString:
-      return 3;
-    case DType::kInt8:
-      return 2;
-    default:
-      return 1;
+    case DType::kInt16: return 4;
+    case DType::kString: return 3;
+    case DType::kInt8: return 2;
+    default: return 1;
   }
 }
 int32_t version_not_equal(const OpContext& context) {

@@ -248,15 +248,11 @@ Result<Prepared> prepare_gemm_conv(const OpContext& context, const ConvGeometry&
   plan.symmetric = context.node->op == Op::CONV_2D && weights.quant->scale.size() == 1;
   FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {
-    case Scheme::kFloat:
-      return make_conv<GemmF32Kernel>(plan, std::move(spec), data);
+    case Scheme::kFloat: return make_conv<GemmF32Kernel>(plan, std::move(spec), data);
     case Scheme::kInt8:
-    case Scheme::kUInt8:
-      return make_conv<GemmS8Kernel>(plan, std::move(spec), data);
-    case Scheme::kInt16:
-      return make_conv<GemmS16S8Kernel>(plan, std::move(spec), data);
-    case Scheme::kHybrid:
-      return make_conv<GemmS8Kernel, true>(plan, std::move(spec), data);
+    case Scheme::kUInt8: return make_conv<GemmS8Kernel>(plan, std::move(spec), data);
+    case Scheme::kInt16: return make_conv<GemmS16S8Kernel>(plan, std::move(spec), data);
+    case Scheme::kHybrid: return make_conv<GemmS8Kernel, true>(plan, std::move(spec), data);
   }
   return unsupported_types(context);
 }

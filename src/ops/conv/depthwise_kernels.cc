@@ -170,15 +170,11 @@ Result<Prepared> prepare_depthwise_rows(const OpContext& context, ConvCase& conv
   }
   FB_ASSIGN(WeightData data, weight_data(context, context.inputs[1]));
   switch (conv.spec.scheme) {
-    case Scheme::kFloat:
-      return make_depthwise<DepthwiseF32Kernel>(context, conv, std::move(data), false);
+    case Scheme::kFloat: return make_depthwise<DepthwiseF32Kernel>(context, conv, std::move(data), false);
     case Scheme::kInt8:
-    case Scheme::kUInt8:
-      return make_depthwise<DepthwiseS8Kernel>(context, conv, std::move(data), false);
-    case Scheme::kInt16:
-      return make_depthwise<DepthwiseS16S8Kernel>(context, conv, std::move(data), false);
-    case Scheme::kHybrid:
-      return make_depthwise<DepthwiseS8Kernel, true>(context, conv, std::move(data), symmetric);
+    case Scheme::kUInt8: return make_depthwise<DepthwiseS8Kernel>(context, conv, std::move(data), false);
+    case Scheme::kInt16: return make_depthwise<DepthwiseS16S8Kernel>(context, conv, std::move(data), false);
+    case Scheme::kHybrid: return make_depthwise<DepthwiseS8Kernel, true>(context, conv, std::move(data), symmetric);
   }
   return unsupported_types(context);
 }

@@ -61,17 +61,14 @@ Result<Filter> read_filter(const OpContext& context, const TensorInfo& weights, 
   }
   const Shape& s = weights.shape;
   switch (context.node->op) {
-    case Op::CONV_3D:
-      return Filter{{s[0], s[1], s[2]}, s[3], s[4]};
-    case Op::CONV_3D_TRANSPOSE:
-      return Filter{{s[0], s[1], s[2]}, s[4], s[3]};
+    case Op::CONV_3D: return Filter{{s[0], s[1], s[2]}, s[3], s[4]};
+    case Op::CONV_3D_TRANSPOSE: return Filter{{s[0], s[1], s[2]}, s[4], s[3]};
     case Op::DEPTHWISE_CONV_2D:
       if (s[0] != 1) {
         return context.fail(ErrorCode::kInvalidModel, "the first dimension of the filter {} must be 1", shape_text(s));
       }
       return Filter{{1, s[1], s[2]}, 1, s[3]};
-    default:
-      return Filter{{1, s[1], s[2]}, s[3], s[0]};
+    default: return Filter{{1, s[1], s[2]}, s[3], s[0]};
   }
 }
 
@@ -105,14 +102,10 @@ FilterStrides filter_strides(Op op, const ConvGeometry& geometry) noexcept {
   const auto in = static_cast<size_t>(geometry.in_channels / geometry.groups),
              out = static_cast<size_t>(geometry.out_channels);
   switch (op) {
-    case Op::CONV_3D:
-      return {.out = 1, .tap = in * out, .in = out};
-    case Op::CONV_3D_TRANSPOSE:
-      return {.out = in, .tap = in * out, .in = 1};
-    case Op::DEPTHWISE_CONV_2D:
-      return {.out = 1, .tap = out, .in = 1};
-    default:
-      return {.out = geometry.taps() * in, .tap = in, .in = 1};
+    case Op::CONV_3D: return {.out = 1, .tap = in * out, .in = out};
+    case Op::CONV_3D_TRANSPOSE: return {.out = in, .tap = in * out, .in = 1};
+    case Op::DEPTHWISE_CONV_2D: return {.out = 1, .tap = out, .in = 1};
+    default: return {.out = geometry.taps() * in, .tap = in, .in = 1};
   }
 }
 

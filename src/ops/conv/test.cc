@@ -32,14 +32,10 @@ bool is_transposed(Op op) { return op == Op::TRANSPOSE_CONV || op == Op::CONV_3D
 Shape filter_shape(const Case& c) {
   const int32_t in = c.in.back() / c.groups, out = c.out_channels;
   switch (c.op) {
-    case Op::DEPTHWISE_CONV_2D:
-      return {1, c.filter[1], c.filter[2], out};
-    case Op::CONV_3D:
-      return {c.filter[0], c.filter[1], c.filter[2], in, out};
-    case Op::CONV_3D_TRANSPOSE:
-      return {c.filter[0], c.filter[1], c.filter[2], out, in};
-    default:
-      return {out, c.filter[1], c.filter[2], in};
+    case Op::DEPTHWISE_CONV_2D: return {1, c.filter[1], c.filter[2], out};
+    case Op::CONV_3D: return {c.filter[0], c.filter[1], c.filter[2], in, out};
+    case Op::CONV_3D_TRANSPOSE: return {c.filter[0], c.filter[1], c.filter[2], out, in};
+    default: return {out, c.filter[1], c.filter[2], in};
   }
 }
 
@@ -77,16 +73,13 @@ struct Types {
 };
 Types types_of(Scheme scheme) {
   switch (scheme) {
-    case Scheme::kFloat:
-      return {DType::kFloat32, DType::kFloat32, DType::kFloat32, {}, {}};
-    case Scheme::kInt8:
-      return {DType::kInt8, DType::kInt8, DType::kInt32, quant({0.05f}, {-7}), quant({0.4f}, {11})};
+    case Scheme::kFloat: return {DType::kFloat32, DType::kFloat32, DType::kFloat32, {}, {}};
+    case Scheme::kInt8: return {DType::kInt8, DType::kInt8, DType::kInt32, quant({0.05f}, {-7}), quant({0.4f}, {11})};
     case Scheme::kUInt8:
       return {DType::kUInt8, DType::kUInt8, DType::kInt32, quant({0.05f}, {120}), quant({0.4f}, {140})};
     case Scheme::kInt16:
       return {DType::kInt16, DType::kInt8, DType::kInt64, quant({0.0005f}, {0}), quant({0.002f}, {0})};
-    case Scheme::kHybrid:
-      return {DType::kFloat32, DType::kInt8, DType::kFloat32, {}, {}};
+    case Scheme::kHybrid: return {DType::kFloat32, DType::kInt8, DType::kFloat32, {}, {}};
   }
   return {};
 }

@@ -291,15 +291,11 @@ Result<Prepared> prepare_transpose_conv(const OpContext& context) {
   if (context.node->op == Op::CONV_3D_TRANSPOSE && conv.spec.scheme != Scheme::kFloat)
     return unsupported_types(context);
   switch (conv.spec.scheme) {
-    case Scheme::kFloat:
-      return make_transpose<GemmF32Kernel>(context, conv, data);
+    case Scheme::kFloat: return make_transpose<GemmF32Kernel>(context, conv, data);
     case Scheme::kInt8:
-    case Scheme::kUInt8:
-      return make_transpose<GemmS8Kernel>(context, conv, data);
-    case Scheme::kInt16:
-      return make_transpose<GemmS16S8Kernel>(context, conv, data);
-    case Scheme::kHybrid:
-      return make_transpose<GemmS8Kernel, true>(context, conv, data);
+    case Scheme::kUInt8: return make_transpose<GemmS8Kernel>(context, conv, data);
+    case Scheme::kInt16: return make_transpose<GemmS16S8Kernel>(context, conv, data);
+    case Scheme::kHybrid: return make_transpose<GemmS8Kernel, true>(context, conv, data);
   }
   return unsupported_types(context);
 }

@@ -41,9 +41,8 @@ StridedCopy depth_copy(const Shape& space, int32_t block, size_t element, bool t
                           {width, run, depth_cell}};
   if (to_depth) return StridedCopy(dims, static_cast<size_t>(run));
   std::array<CopyDim, 4> back;
-  std::transform(std::begin(dims), std::end(dims), back.begin(), [](const CopyDim& d) {
-    return CopyDim{d.size, d.dst, d.src};
-  });
+  std::transform(std::begin(dims), std::end(dims), back.begin(),
+                 [](const CopyDim& d) { return CopyDim{d.size, d.dst, d.src}; });
   return StridedCopy(back, static_cast<size_t>(run));
 }
 
@@ -133,8 +132,7 @@ Result<Prepared> prepare_batch_blocks(const OpContext& context, bool to_batch) {
                            .to_batch = to_batch};
   if (output.count() == 0) return make_kernel([](const RunArgs&) noexcept {}, "empty");
   if (!to_batch) {
-    return make_mover(
-        context, [blocks](const RunArgs& args) noexcept { blocks.run(args); }, "batch_to_space");
+    return make_mover(context, [blocks](const RunArgs& args) noexcept { blocks.run(args); }, "batch_to_space");
   }
   return make_mover(
       context,

@@ -101,14 +101,10 @@ struct Clamp {
   void run(void* data, size_t count) const noexcept {
     if (!needed) return;
     switch (type) {
-      case DType::kInt8:
-        return clamp_all<int8_t>(data, count, integer);
-      case DType::kUInt8:
-        return clamp_all<uint8_t>(data, count, integer);
-      case DType::kInt16:
-        return clamp_all<int16_t>(data, count, integer);
-      default:
-        return clamp_all<float>(data, count, real);
+      case DType::kInt8: return clamp_all<int8_t>(data, count, integer);
+      case DType::kUInt8: return clamp_all<uint8_t>(data, count, integer);
+      case DType::kInt16: return clamp_all<int16_t>(data, count, integer);
+      default: return clamp_all<float>(data, count, real);
     }
   }
 };

@@ -77,12 +77,9 @@ Result<Prepared> prepare_range(const OpContext& context) {
   return make_kernel(
       [type = context.outputs[0].dtype, count = context.outputs[0].count()](const RunArgs& args) noexcept {
         switch (type) {
-          case DType::kInt32:
-            return range_values<int32_t>(args, count);
-          case DType::kInt64:
-            return range_values<int64_t>(args, count);
-          default:
-            return range_values<float>(args, count);
+          case DType::kInt32: return range_values<int32_t>(args, count);
+          case DType::kInt64: return range_values<int64_t>(args, count);
+          default: return range_values<float>(args, count);
         }
       },
       "range");

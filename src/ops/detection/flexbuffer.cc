@@ -94,14 +94,12 @@ std::optional<double> FlexMap::value(size_t at, size_t width, uint8_t packed_typ
       return static_cast<double>(static_cast<int64_t>(*bits << unused) >> unused);
     }
     case kUInt:
-    case kBool:
-      return static_cast<double>(*bits);
+    case kBool: return static_cast<double>(*bits);
     case kFloat:
       if (width == 4) return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(*bits)));
       if (width == 8) return std::bit_cast<double>(*bits);
       return std::nullopt;
-    default:
-      return std::nullopt;
+    default: return std::nullopt;
   }
 }
 

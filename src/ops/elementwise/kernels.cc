@@ -56,56 +56,34 @@ T sign(T x) noexcept {
 Result<Prepared> prepare_float(const OpContext& context) {
   const FloatRows& rows = select_float_rows(isa());
   switch (context.node->op) {
-    case Op::ABS:
-      return kernel<float>(context, magnitude<float>, "abs_f32");
-    case Op::NEG:
-      return kernel<float>(context, negative<float>, "neg_f32");
-    case Op::EXP:
-      return row_kernel(context, rows.exp, "exp_f32", kCostlyGrain);
-    case Op::LOG:
-      return kernel<float>(
-          context, [](float x) noexcept { return std::log(x); }, "log_f32", kCostlyGrain);
-    case Op::SQRT:
-      return kernel<float>(
-          context, [](float x) noexcept { return std::sqrt(x); }, "sqrt_f32");
-    case Op::RSQRT:
-      return kernel<float>(
-          context, [](float x) noexcept { return 1.0f / std::sqrt(x); }, "rsqrt_f32");
-    case Op::SQUARE:
-      return kernel<float>(
-          context, [](float x) noexcept { return x * x; }, "square_f32");
-    case Op::SIN:
-      return kernel<float>(
-          context, [](float x) noexcept { return std::sin(x); }, "sin_f32", kCostlyGrain);
-    case Op::COS:
-      return kernel<float>(
-          context, [](float x) noexcept { return std::cos(x); }, "cos_f32", kCostlyGrain);
-    case Op::FLOOR:
-      return row_kernel(context, rows.floor, "floor_f32");
-    case Op::CEIL:
-      return row_kernel(context, rows.ceil, "ceil_f32");
-    case Op::ROUND:
-      return row_kernel(context, rows.round, "round_f32");
-    case Op::SIGN:
-      return kernel<float>(context, sign<float>, "sign_f32");
-    default:
-      return unsupported_types(context);
+    case Op::ABS: return kernel<float>(context, magnitude<float>, "abs_f32");
+    case Op::NEG: return kernel<float>(context, negative<float>, "neg_f32");
+    case Op::EXP: return row_kernel(context, rows.exp, "exp_f32", kCostlyGrain);
+    case Op::LOG: return kernel<float>(context, [](float x) noexcept { return std::log(x); }, "log_f32", kCostlyGrain);
+    case Op::SQRT: return kernel<float>(context, [](float x) noexcept { return std::sqrt(x); }, "sqrt_f32");
+    case Op::RSQRT: return kernel<float>(context, [](float x) noexcept { return 1.0f / std::sqrt(x); }, "rsqrt_f32");
+    case Op::SQUARE: return kernel<float>(context, [](float x) noexcept { return x * x; }, "square_f32");
+    case Op::SIN: return kernel<float>(context, [](float x) noexcept { return std::sin(x); }, "sin_f32", kCostlyGrain);
+    case Op::COS: return kernel<float>(context, [](float x) noexcept { return std::cos(x); }, "cos_f32", kCostlyGrain);
+    case Op::FLOOR: return row_kernel(context, rows.floor, "floor_f32");
+    case Op::CEIL: return row_kernel(context, rows.ceil, "ceil_f32");
+    case Op::ROUND: return row_kernel(context, rows.round, "round_f32");
+    case Op::SIGN: return kernel<float>(context, sign<float>, "sign_f32");
+    default: return unsupported_types(context);
   }
 }
 
 template <class T>
 Result<Prepared> prepare_integer(const OpContext& context) {
   switch (context.node->op) {
-    case Op::NEG:
-      return kernel<T>(context, negative<T>, "neg plain");
+    case Op::NEG: return kernel<T>(context, negative<T>, "neg plain");
     case Op::ABS:
       if (sizeof(T) == 2 || sizeof(T) == 4) return kernel<T>(context, magnitude<T>, "abs plain");
       break;
     case Op::SIGN:
       if (sizeof(T) == 4) return kernel<T>(context, sign<T>, "sign_s32");
       break;
-    default:
-      break;
+    default: break;
   }
   return unsupported_types(context);
 }
@@ -117,23 +95,19 @@ Result<Prepared> prepare_elementwise(const OpContext& context) {
   if (input.dtype != output.dtype) return unsupported_types(context);
   const bool stored_values = context.node->op == Op::NEG;
   switch (input.dtype) {
-    case DType::kFloat32:
-      return prepare_float(context);
+    case DType::kFloat32: return prepare_float(context);
     case DType::kFloat64:
       if (context.node->op == Op::SIGN) return kernel<double>(context, sign<double>, "sign_f64");
       return unsupported_types(context);
-    case DType::kInt64:
-      return prepare_integer<int64_t>(context);
-    case DType::kInt32:
-      return prepare_integer<int32_t>(context);
+    case DType::kInt64: return prepare_integer<int64_t>(context);
+    case DType::kInt32: return prepare_integer<int32_t>(context);
     case DType::kInt16:
       if (stored_values || !input.quant->quantized()) return prepare_integer<int16_t>(context);
       return prepare_quantized_elementwise(context);
     case DType::kInt8:
       if (stored_values) return prepare_integer<int8_t>(context);
       return prepare_quantized_elementwise(context);
-    default:
-      return unsupported_types(context);
+    default: return unsupported_types(context);
   }
 }
 

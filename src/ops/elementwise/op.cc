@@ -17,14 +17,10 @@ QuantRule free_rule() {
 
 int32_t version_abs(const OpContext& context) {
   switch (context.inputs[0].dtype) {
-    case DType::kInt32:
-      return 5;
-    case DType::kInt16:
-      return context.inputs[0].quant->quantized() ? 3 : 4;
-    case DType::kInt8:
-      return 2;
-    default:
-      return 1;
+    case DType::kInt32: return 5;
+    case DType::kInt16: return context.inputs[0].quant->quantized() ? 3 : 4;
+    case DType::kInt8: return 2;
+    default: return 1;
   }
 }
 int32_t version_table(const OpContext& context) {

@@ -107,8 +107,7 @@ Result<Prepared> prepare_int8(const OpContext& context, const Params& p) {
       choice = "log_s8 table";
       break;
     }
-    default:
-      return unsupported_types(context);
+    default: return unsupported_types(context);
   }
   return table_kernel(table, context.outputs[0].count(), choice);
 }
@@ -127,10 +126,8 @@ Result<Prepared> prepare_int16(const OpContext& context, const Params& p) {
   const size_t count = context.outputs[0].count();
   WordTable table{};
   switch (context.node->op) {
-    case Op::ABS:
-      return value_kernel(Abs(p), count, "abs_s16");
-    case Op::SQRT:
-      return value_kernel(Sqrt{p}, count, "sqrt_s16");
+    case Op::ABS: return value_kernel(Abs(p), count, "abs_s16");
+    case Op::SQRT: return value_kernel(Sqrt{p}, count, "sqrt_s16");
     case Op::EXP:
       fill_word_table<float>(table, p.in_scale, p.in_zero, p.out_scale, p.out_zero,
                              [](float x) { return std::exp(x); });
@@ -147,8 +144,7 @@ Result<Prepared> prepare_int16(const OpContext& context, const Params& p) {
                              [most](float x) { return x <= 0 ? most : 1.0f / std::sqrt(x); });
       return table_kernel(table, count, "rsqrt_s16 table");
     }
-    default:
-      return unsupported_types(context);
+    default: return unsupported_types(context);
   }
 }
 

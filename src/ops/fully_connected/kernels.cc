@@ -123,13 +123,10 @@ Result<Prepared> prepare_fully_connected(const OpContext& context) {
                                                      options.fused_activation_function, true}));
   FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {
-    case Scheme::kFloat:
-      return make_dense<GemmF32Kernel>(shape, std::move(spec), data);
+    case Scheme::kFloat: return make_dense<GemmF32Kernel>(shape, std::move(spec), data);
     case Scheme::kInt8:
-    case Scheme::kUInt8:
-      return make_dense<GemmS8Kernel>(shape, std::move(spec), data);
-    case Scheme::kInt16:
-      return make_dense<GemmS16S8Kernel>(shape, std::move(spec), data);
+    case Scheme::kUInt8: return make_dense<GemmS8Kernel>(shape, std::move(spec), data);
+    case Scheme::kInt16: return make_dense<GemmS16S8Kernel>(shape, std::move(spec), data);
     case Scheme::kHybrid:
       return make_dense<GemmS8Kernel, true>(shape, std::move(spec), data, !options.asymmetric_quantize_inputs);
   }

@@ -53,15 +53,13 @@ int32_t version_of_types(const OpContext& context) {
     case DType::kInt16:
       if (narrow) return 13;
       return context.has_input(2) && context.inputs[2].dtype == DType::kInt32 ? 11 : 7;
-    case DType::kInt8:
-      return narrow ? 10 : 4;
+    case DType::kInt8: return narrow ? 10 : 4;
     case DType::kFloat32:
       if (weights != DType::kInt8 && !narrow) return 1;
       if (context.inputs[1].quant->per_axis()) return 12;
       if (narrow) return 10;
       return options_of(context).asymmetric_quantize_inputs ? 9 : 3;
-    default:
-      return 1;
+    default: return 1;
   }
 }
 

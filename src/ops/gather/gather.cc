@@ -45,8 +45,7 @@ template <class Body>
 Prepared make_row_kernel(const OpContext& context, size_t inner, size_t element, Body body, const char* name) {
   const auto bytes = row_bytes(context.inputs[0].dtype, inner);
   if (bytes) return make_kernel([body, size = *bytes](const RunArgs& args) noexcept { body(args, size); }, name);
-  return make_mover(
-      context, [body, size = inner * element](const RunArgs& args) noexcept { body(args, size); }, name);
+  return make_mover(context, [body, size = inner * element](const RunArgs& args) noexcept { body(args, size); }, name);
 }
 
 }  // namespace

@@ -46,15 +46,9 @@ struct HybridLookup {
         const auto row = static_cast<size_t>(ids[i]);
         const float scale = scales[scales.size() == 1 ? 0 : row];
         switch (bits) {
-          case 2:
-            dequantize<2>(table, row * columns, columns, scale, to);
-            break;
-          case 4:
-            dequantize<4>(table, row * columns, columns, scale, to);
-            break;
-          default:
-            dequantize<8>(table, row * columns, columns, scale, to);
-            break;
+          case 2: dequantize<2>(table, row * columns, columns, scale, to); break;
+          case 4: dequantize<4>(table, row * columns, columns, scale, to); break;
+          default: dequantize<8>(table, row * columns, columns, scale, to); break;
         }
       }
     });

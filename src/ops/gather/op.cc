@@ -14,14 +14,10 @@ int32_t gather_version(const OpContext& context) {
   if (context.inputs[1].dtype == DType::kInt16) return 6;
   if (options != nullptr && options->batch_dims != 0) return 5;
   switch (type) {
-    case DType::kInt16:
-      return 4;
-    case DType::kBool:
-      return 3;
-    case DType::kInt8:
-      return 2;
-    default:
-      return 1;
+    case DType::kInt16: return 4;
+    case DType::kBool: return 3;
+    case DType::kInt8: return 2;
+    default: return 1;
   }
 }
 
@@ -41,12 +37,9 @@ int32_t embedding_lookup_version(const OpContext& context) {
 int32_t sparse_to_dense_version(const OpContext& context) {
   switch (context.inputs[2].dtype) {
     case DType::kInt8:
-    case DType::kUInt8:
-      return 3;
-    case DType::kInt64:
-      return 2;
-    default:
-      return 1;
+    case DType::kUInt8: return 3;
+    case DType::kInt64: return 2;
+    default: return 1;
   }
 }
 

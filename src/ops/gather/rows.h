@@ -37,14 +37,10 @@ void copy_rows(const void* table, void* out, size_t rows, size_t bytes, const Th
   auto* to = static_cast<char*>(out);
   parallel_for(pool, rows, 1 + (size_t{1} << 15) / bytes, [&](size_t begin, size_t end) noexcept {
     switch (bytes) {
-      case 1:
-        return copy_rows_of<1>(from, to, begin, end, bytes, row_of);
-      case 4:
-        return copy_rows_of<4>(from, to, begin, end, bytes, row_of);
-      case 8:
-        return copy_rows_of<8>(from, to, begin, end, bytes, row_of);
-      default:
-        return copy_rows_of<0>(from, to, begin, end, bytes, row_of);
+      case 1: return copy_rows_of<1>(from, to, begin, end, bytes, row_of);
+      case 4: return copy_rows_of<4>(from, to, begin, end, bytes, row_of);
+      case 8: return copy_rows_of<8>(from, to, begin, end, bytes, row_of);
+      default: return copy_rows_of<0>(from, to, begin, end, bytes, row_of);
     }
   });
 }

@@ -99,24 +99,15 @@ Result<Prepared> prepare_scatter_nd(const OpContext& context) {
   if (output.count() == 0) return make_kernel([](const RunArgs&) noexcept {}, "empty");
   FB_TRY(check_constant_tuples(context, 0, scatter.positions, scatter.tuples));
   switch (output.dtype) {
-    case DType::kFloat32:
-      return make_scatter<float>(scatter);
-    case DType::kFloat64:
-      return make_scatter<double>(scatter);
-    case DType::kInt8:
-      return make_scatter<int8_t>(scatter);
-    case DType::kUInt8:
-      return make_scatter<uint8_t>(scatter);
-    case DType::kInt16:
-      return make_scatter<int16_t>(scatter);
-    case DType::kInt32:
-      return make_scatter<int32_t>(scatter);
-    case DType::kInt64:
-      return make_scatter<int64_t>(scatter);
-    case DType::kBool:
-      return make_scatter<bool>(scatter);
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return make_scatter<float>(scatter);
+    case DType::kFloat64: return make_scatter<double>(scatter);
+    case DType::kInt8: return make_scatter<int8_t>(scatter);
+    case DType::kUInt8: return make_scatter<uint8_t>(scatter);
+    case DType::kInt16: return make_scatter<int16_t>(scatter);
+    case DType::kInt32: return make_scatter<int32_t>(scatter);
+    case DType::kInt64: return make_scatter<int64_t>(scatter);
+    case DType::kBool: return make_scatter<bool>(scatter);
+    default: return unsupported_types(context);
   }
 }
 

@@ -14,32 +14,15 @@ namespace {
 template <class Body>
 bool with_type(DType type, const Body& body) {
   switch (type) {
-    case DType::kFloat32:
-      body(float{});
-      return true;
-    case DType::kInt8:
-      body(int8_t{});
-      return true;
-    case DType::kUInt8:
-      body(uint8_t{});
-      return true;
-    case DType::kBool:
-      body(uint8_t{});
-      return true;
-    case DType::kInt16:
-      body(int16_t{});
-      return true;
-    case DType::kInt32:
-      body(int32_t{});
-      return true;
-    case DType::kUInt32:
-      body(uint32_t{});
-      return true;
-    case DType::kInt64:
-      body(int64_t{});
-      return true;
-    default:
-      return false;
+    case DType::kFloat32: body(float{}); return true;
+    case DType::kInt8: body(int8_t{}); return true;
+    case DType::kUInt8: body(uint8_t{}); return true;
+    case DType::kBool: body(uint8_t{}); return true;
+    case DType::kInt16: body(int16_t{}); return true;
+    case DType::kInt32: body(int32_t{}); return true;
+    case DType::kUInt32: body(uint32_t{}); return true;
+    case DType::kInt64: body(int64_t{}); return true;
+    default: return false;
   }
 }
 
@@ -201,16 +184,11 @@ Result<Prepared> prepare_bucketize(const OpContext& context) {
         "bucketize");
   };
   switch (input.dtype) {
-    case DType::kFloat32:
-      return make(float{});
-    case DType::kFloat64:
-      return make(double{});
-    case DType::kInt32:
-      return make(int32_t{});
-    case DType::kInt64:
-      return make(int64_t{});
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return make(float{});
+    case DType::kFloat64: return make(double{});
+    case DType::kInt32: return make(int32_t{});
+    case DType::kInt64: return make(int64_t{});
+    default: return unsupported_types(context);
   }
 }
 

@@ -13,28 +13,20 @@ enum class Reduction { kSum, kProd, kMin, kMax };
 
 Reduction reduction_of(Op op) noexcept {
   switch (op) {
-    case Op::UNSORTED_SEGMENT_PROD:
-      return Reduction::kProd;
-    case Op::UNSORTED_SEGMENT_MIN:
-      return Reduction::kMin;
-    case Op::UNSORTED_SEGMENT_MAX:
-      return Reduction::kMax;
-    default:
-      return Reduction::kSum;
+    case Op::UNSORTED_SEGMENT_PROD: return Reduction::kProd;
+    case Op::UNSORTED_SEGMENT_MIN: return Reduction::kMin;
+    case Op::UNSORTED_SEGMENT_MAX: return Reduction::kMax;
+    default: return Reduction::kSum;
   }
 }
 
 template <Reduction kReduction, class T>
 constexpr T initial() noexcept {
   switch (kReduction) {
-    case Reduction::kSum:
-      return 0;
-    case Reduction::kProd:
-      return 1;
-    case Reduction::kMin:
-      return std::numeric_limits<T>::max();
-    default:
-      return std::numeric_limits<T>::lowest();
+    case Reduction::kSum: return 0;
+    case Reduction::kProd: return 1;
+    case Reduction::kMin: return std::numeric_limits<T>::max();
+    default: return std::numeric_limits<T>::lowest();
   }
 }
 
@@ -43,14 +35,10 @@ T reduce(T a, T b) noexcept {
   // Unsigned, so that what overflows wraps.
   using U = std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
   switch (kReduction) {
-    case Reduction::kSum:
-      return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
-    case Reduction::kProd:
-      return static_cast<T>(static_cast<U>(a) * static_cast<U>(b));
-    case Reduction::kMin:
-      return std::min(a, b);
-    default:
-      return std::max(a, b);
+    case Reduction::kSum: return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
+    case Reduction::kProd: return static_cast<T>(static_cast<U>(a) * static_cast<U>(b));
+    case Reduction::kMin: return std::min(a, b);
+    default: return std::max(a, b);
   }
 }
 
@@ -83,8 +71,7 @@ Prepared make_segments(Reduction reduction, const Segments& segments) {
       return make_kernel([=](const RunArgs& a) noexcept { segments.run<Reduction::kProd, T>(a); }, "segment_prod");
     case Reduction::kMin:
       return make_kernel([=](const RunArgs& a) noexcept { segments.run<Reduction::kMin, T>(a); }, "segment_min");
-    default:
-      return make_kernel([=](const RunArgs& a) noexcept { segments.run<Reduction::kMax, T>(a); }, "segment_max");
+    default: return make_kernel([=](const RunArgs& a) noexcept { segments.run<Reduction::kMax, T>(a); }, "segment_max");
   }
 }
 
@@ -143,12 +130,9 @@ Result<Prepared> prepare_segment(const OpContext& context) {
   if (output.count() == 0) return make_kernel([](const RunArgs&) noexcept {}, "empty");
   const Reduction reduction = reduction_of(context.node->op);
   switch (output.dtype) {
-    case DType::kFloat32:
-      return make_segments<float>(reduction, segments);
-    case DType::kInt32:
-      return make_segments<int32_t>(reduction, segments);
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return make_segments<float>(reduction, segments);
+    case DType::kInt32: return make_segments<int32_t>(reduction, segments);
+    default: return unsupported_types(context);
   }
 }
 

@@ -189,16 +189,13 @@ Result<Prepared> prepare_batch_matmul(const OpContext& context) {
                                                      tflite::ActivationFunctionType::NONE, true}));
   const auto* options = context.node->options->AsBatchMatMulOptions();
   switch (spec.scheme) {
-    case Scheme::kFloat:
-      return make_matmul<GemmF32Kernel, float>(std::move(shape), std::move(spec), data);
+    case Scheme::kFloat: return make_matmul<GemmF32Kernel, float>(std::move(shape), std::move(spec), data);
     case Scheme::kInt8:
-    case Scheme::kUInt8:
-      return make_matmul<GemmS8Kernel, int8_t>(std::move(shape), std::move(spec), data);
+    case Scheme::kUInt8: return make_matmul<GemmS8Kernel, int8_t>(std::move(shape), std::move(spec), data);
     case Scheme::kHybrid:
       return make_matmul<GemmS8Kernel, float, true>(std::move(shape), std::move(spec), data,
                                                     options == nullptr || !options->asymmetric_quantize_inputs);
-    case Scheme::kInt16:
-      break;
+    case Scheme::kInt16: break;
   }
   return unsupported_types(context);
 }

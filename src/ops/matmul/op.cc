@@ -18,15 +18,12 @@ Status infer_batch_matmul(OpContext& context) {
 int32_t batch_matmul_version(const OpContext& context) {
   const auto* options = context.node->options->AsBatchMatMulOptions();
   switch (context.inputs[0].dtype) {
-    case DType::kInt8:
-      return 2;
-    case DType::kInt16:
-      return 3;
+    case DType::kInt8: return 2;
+    case DType::kInt16: return 3;
     case DType::kFloat32:
       return options != nullptr && options->asymmetric_quantize_inputs && context.inputs[1].dtype == DType::kInt8 ? 4
                                                                                                                   : 1;
-    default:
-      return 1;
+    default: return 1;
   }
 }
 

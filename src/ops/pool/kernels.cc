@@ -95,12 +95,9 @@ Result<Prepared> prepare_pool(const OpContext& context) {
   pool.lo = range.lo;
   pool.hi = range.hi;
   switch (input.dtype) {
-    case DType::kInt8:
-      return make_pool<int8_t>(pool);
-    case DType::kUInt8:
-      return make_pool<uint8_t>(pool);
-    default:
-      return make_pool<int16_t>(pool);
+    case DType::kInt8: return make_pool<int8_t>(pool);
+    case DType::kUInt8: return make_pool<uint8_t>(pool);
+    default: return make_pool<int16_t>(pool);
   }
 }
 

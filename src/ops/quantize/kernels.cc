@@ -171,14 +171,10 @@ Result<Prepared> prepare_quantize(const OpContext& context) {
   }
   const auto shared = std::make_shared<const ChannelParams>(std::move(params));
   switch (output.dtype) {
-    case DType::kInt8:
-      return quantize_to_bytes(shared, 0);
-    case DType::kUInt8:
-      return quantize_to_bytes(shared, 0x80);
-    case DType::kInt16:
-      return quantize_to_words(shared);
-    default:
-      return quantize_packed(shared, PackedInts(output.dtype));
+    case DType::kInt8: return quantize_to_bytes(shared, 0);
+    case DType::kUInt8: return quantize_to_bytes(shared, 0x80);
+    case DType::kInt16: return quantize_to_words(shared);
+    default: return quantize_packed(shared, PackedInts(output.dtype));
   }
 }
 
@@ -193,12 +189,9 @@ Result<Prepared> prepare_dequantize(const OpContext& context) {
   FB_ASSIGN(ChannelParams params, channel_params(context, input, "the input"));
   const auto shared = std::make_shared<const ChannelParams>(std::move(params));
   switch (input.dtype) {
-    case DType::kInt8:
-      return dequantize_bytes(shared, 0);
-    case DType::kUInt8:
-      return dequantize_bytes(shared, 0x80);
-    case DType::kInt16:
-      return dequantize_words(shared);
+    case DType::kInt8: return dequantize_bytes(shared, 0);
+    case DType::kUInt8: return dequantize_bytes(shared, 0x80);
+    case DType::kInt16: return dequantize_words(shared);
     case DType::kUInt16:
       return dequantize_values(
           shared, [](const RunArgs& args, size_t i) noexcept { return int32_t{in<uint16_t>(args, 0)[i]}; },

@@ -39,17 +39,12 @@ int32_t version_quantize(const OpContext& context) {
 int32_t version_dequantize(const OpContext& context) {
   const TensorInfo& input = context.inputs[0];
   switch (input.dtype) {
-    case DType::kInt2:
-      return 7;
-    case DType::kInt4:
-      return 6;
+    case DType::kInt2: return 7;
+    case DType::kInt4: return 6;
     case DType::kInt16:
-    case DType::kFloat16:
-      return 3;
-    case DType::kInt8:
-      return input.quant->per_axis() ? 5 : 2;
-    default:
-      return 1;
+    case DType::kFloat16: return 3;
+    case DType::kInt8: return input.quant->per_axis() ? 5 : 2;
+    default: return 1;
   }
 }
 

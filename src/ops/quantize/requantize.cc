@@ -57,16 +57,11 @@ Result<Prepared> choose_output(const OpContext& context) {
     return requantize_kernel<In>(requantize, output.count());
   };
   switch (output.dtype) {
-    case DType::kInt8:
-      return of(int8_t());
-    case DType::kUInt8:
-      return of(uint8_t());
-    case DType::kInt16:
-      return of(int16_t());
-    case DType::kInt32:
-      return of(int32_t());
-    default:
-      return unsupported_types(context);
+    case DType::kInt8: return of(int8_t());
+    case DType::kUInt8: return of(uint8_t());
+    case DType::kInt16: return of(int16_t());
+    case DType::kInt32: return of(int32_t());
+    default: return unsupported_types(context);
   }
 }
 
@@ -78,14 +73,10 @@ Result<Prepared> prepare_requantize(const OpContext& context) {
   FB_TRY(require_per_tensor(context, context.inputs[0], "the input"));
   FB_TRY(require_per_tensor(context, context.outputs[0], "the output"));
   switch (context.inputs[0].dtype) {
-    case DType::kInt8:
-      return choose_output<int8_t>(context);
-    case DType::kUInt8:
-      return choose_output<uint8_t>(context);
-    case DType::kInt16:
-      return choose_output<int16_t>(context);
-    default:
-      return choose_output<int32_t>(context);
+    case DType::kInt8: return choose_output<int8_t>(context);
+    case DType::kUInt8: return choose_output<uint8_t>(context);
+    case DType::kInt16: return choose_output<int16_t>(context);
+    default: return choose_output<int32_t>(context);
   }
 }
 

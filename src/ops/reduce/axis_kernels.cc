@@ -154,12 +154,9 @@ Prepared top_k_kernel(const OpContext& context) {
 template <class T>
 Result<Prepared> prepare_top_k_typed(const OpContext& context) {
   switch (context.outputs[1].dtype) {
-    case DType::kInt32:
-      return top_k_kernel<T, int32_t>(context);
-    case DType::kInt16:
-      return top_k_kernel<T, int16_t>(context);
-    default:
-      return unsupported_types(context);
+    case DType::kInt32: return top_k_kernel<T, int32_t>(context);
+    case DType::kInt16: return top_k_kernel<T, int16_t>(context);
+    default: return unsupported_types(context);
   }
 }
 
@@ -168,56 +165,37 @@ Result<Prepared> prepare_top_k_typed(const OpContext& context) {
 Result<Prepared> prepare_arg(const OpContext& context) {
   FB_TRY(require_type(context, context.outputs[0], "the output", {DType::kInt32, DType::kInt64}));
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32:
-      return prepare_arg_typed<float>(context, "arg_f32");
-    case DType::kInt8:
-      return prepare_arg_typed<int8_t>(context, "arg_s8");
-    case DType::kUInt8:
-      return prepare_arg_typed<uint8_t>(context, "arg_u8");
-    case DType::kInt16:
-      return prepare_arg_typed<int16_t>(context, "arg_s16");
-    case DType::kInt32:
-      return prepare_arg_typed<int32_t>(context, "arg_s32");
-    case DType::kInt64:
-      return prepare_arg_typed<int64_t>(context, "arg_s64");
-    case DType::kBool:
-      return prepare_arg_typed<uint8_t>(context, "arg_bool");
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return prepare_arg_typed<float>(context, "arg_f32");
+    case DType::kInt8: return prepare_arg_typed<int8_t>(context, "arg_s8");
+    case DType::kUInt8: return prepare_arg_typed<uint8_t>(context, "arg_u8");
+    case DType::kInt16: return prepare_arg_typed<int16_t>(context, "arg_s16");
+    case DType::kInt32: return prepare_arg_typed<int32_t>(context, "arg_s32");
+    case DType::kInt64: return prepare_arg_typed<int64_t>(context, "arg_s64");
+    case DType::kBool: return prepare_arg_typed<uint8_t>(context, "arg_bool");
+    default: return unsupported_types(context);
   }
 }
 
 Result<Prepared> prepare_cumsum(const OpContext& context) {
   if (context.inputs[0].dtype != context.outputs[0].dtype) return unsupported_types(context);
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32:
-      return prepare_cumsum_typed<float>(context, "cumsum_f32");
-    case DType::kInt32:
-      return prepare_cumsum_typed<int32_t>(context, "cumsum_s32");
-    case DType::kInt64:
-      return prepare_cumsum_typed<int64_t>(context, "cumsum_s64");
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return prepare_cumsum_typed<float>(context, "cumsum_f32");
+    case DType::kInt32: return prepare_cumsum_typed<int32_t>(context, "cumsum_s32");
+    case DType::kInt64: return prepare_cumsum_typed<int64_t>(context, "cumsum_s64");
+    default: return unsupported_types(context);
   }
 }
 
 Result<Prepared> prepare_top_k(const OpContext& context) {
   if (context.inputs[0].dtype != context.outputs[0].dtype) return unsupported_types(context);
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32:
-      return prepare_top_k_typed<float>(context);
-    case DType::kInt8:
-      return prepare_top_k_typed<int8_t>(context);
-    case DType::kUInt8:
-      return prepare_top_k_typed<uint8_t>(context);
-    case DType::kInt16:
-      return prepare_top_k_typed<int16_t>(context);
-    case DType::kInt32:
-      return prepare_top_k_typed<int32_t>(context);
-    case DType::kInt64:
-      return prepare_top_k_typed<int64_t>(context);
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return prepare_top_k_typed<float>(context);
+    case DType::kInt8: return prepare_top_k_typed<int8_t>(context);
+    case DType::kUInt8: return prepare_top_k_typed<uint8_t>(context);
+    case DType::kInt16: return prepare_top_k_typed<int16_t>(context);
+    case DType::kInt32: return prepare_top_k_typed<int32_t>(context);
+    case DType::kInt64: return prepare_top_k_typed<int64_t>(context);
+    default: return unsupported_types(context);
   }
 }
 

@@ -147,42 +147,28 @@ Result<Prepared> prepare_extremes(const OpContext& context, const Axes& axes) {
     return context.fail(ErrorCode::kUnsupported, "input and output must have the same scale and zero point");
   }
   switch (input.dtype) {
-    case DType::kFloat32:
-      return prepare_extreme<float>(context, axes, "f32");
-    case DType::kInt32:
-      return prepare_extreme<int32_t>(context, axes, "s32");
-    case DType::kInt64:
-      return prepare_extreme<int64_t>(context, axes, "s64");
-    case DType::kInt16:
-      return prepare_extreme<int16_t>(context, axes, "s16");
-    case DType::kInt8:
-      return prepare_extreme<int8_t>(context, axes, "s8");
-    case DType::kUInt8:
-      return prepare_extreme<uint8_t>(context, axes, "u8");
+    case DType::kFloat32: return prepare_extreme<float>(context, axes, "f32");
+    case DType::kInt32: return prepare_extreme<int32_t>(context, axes, "s32");
+    case DType::kInt64: return prepare_extreme<int64_t>(context, axes, "s64");
+    case DType::kInt16: return prepare_extreme<int16_t>(context, axes, "s16");
+    case DType::kInt8: return prepare_extreme<int8_t>(context, axes, "s8");
+    case DType::kUInt8: return prepare_extreme<uint8_t>(context, axes, "u8");
     case DType::kBool:
       if (context.node->op == Op::REDUCE_MAX) return reduce_kernel(context, axes, Logical<false>(), "max_bool");
       return reduce_kernel(context, axes, Logical<true>(), "min_bool");
-    default:
-      return unsupported_types(context);
+    default: return unsupported_types(context);
   }
 }
 
 Result<Prepared> prepare_product(const OpContext& context, const Axes& axes) {
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32:
-      return reduce_kernel(context, axes, Product<float>(), "prod_f32");
-    case DType::kInt32:
-      return reduce_kernel(context, axes, Product<int32_t>(), "prod_s32");
-    case DType::kInt64:
-      return reduce_kernel(context, axes, Product<int64_t>(), "prod_s64");
-    case DType::kInt16:
-      return reduce_kernel(context, axes, Product<int16_t>(), "prod_s16 plain");
-    case DType::kInt8:
-      return reduce_kernel(context, axes, Product<int8_t>(), "prod_s8 plain");
-    case DType::kUInt8:
-      return reduce_kernel(context, axes, Product<uint8_t>(), "prod_u8 plain");
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return reduce_kernel(context, axes, Product<float>(), "prod_f32");
+    case DType::kInt32: return reduce_kernel(context, axes, Product<int32_t>(), "prod_s32");
+    case DType::kInt64: return reduce_kernel(context, axes, Product<int64_t>(), "prod_s64");
+    case DType::kInt16: return reduce_kernel(context, axes, Product<int16_t>(), "prod_s16 plain");
+    case DType::kInt8: return reduce_kernel(context, axes, Product<int8_t>(), "prod_s8 plain");
+    case DType::kUInt8: return reduce_kernel(context, axes, Product<uint8_t>(), "prod_u8 plain");
+    default: return unsupported_types(context);
   }
 }
 
@@ -191,14 +177,10 @@ Result<Prepared> prepare_sum(const OpContext& context, const Axes& axes) {
   const bool mean = context.node->op == Op::MEAN;
   const size_t count = mean && outputs > 0 ? context.inputs[0].count() / outputs : 0;
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32:
-      return reduce_kernel(context, axes, FloatSum{count}, mean ? "mean_f32" : "sum_f32");
-    case DType::kInt32:
-      return reduce_kernel(context, axes, IntegerSum<int32_t>{count}, mean ? "mean_s32" : "sum_s32");
-    case DType::kInt64:
-      return reduce_kernel(context, axes, IntegerSum<int64_t>{count}, mean ? "mean_s64" : "sum_s64");
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return reduce_kernel(context, axes, FloatSum{count}, mean ? "mean_f32" : "sum_f32");
+    case DType::kInt32: return reduce_kernel(context, axes, IntegerSum<int32_t>{count}, mean ? "mean_s32" : "sum_s32");
+    case DType::kInt64: return reduce_kernel(context, axes, IntegerSum<int64_t>{count}, mean ? "mean_s64" : "sum_s64");
+    default: return unsupported_types(context);
   }
 }
 
@@ -224,12 +206,10 @@ Result<Prepared> prepare_reduction(const OpContext& context) {
       FB_TRY(require_type(context, input, "the input", {DType::kBool}));
       return reduce_kernel(context, axes, Logical<true>(), "all");
     case Op::REDUCE_MAX:
-    case Op::REDUCE_MIN:
-      return prepare_extremes(context, axes);
+    case Op::REDUCE_MIN: return prepare_extremes(context, axes);
     case Op::REDUCE_PROD:
       return input.quant->quantized() ? prepare_quantized_reduction(context) : prepare_product(context, axes);
-    default:
-      break;
+    default: break;
   }
   if (input.dtype == DType::kInt8 || input.dtype == DType::kUInt8 || input.dtype == DType::kInt16) {
     return prepare_quantized_reduction(context);

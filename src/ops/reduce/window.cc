@@ -105,29 +105,18 @@ Prepared window_kernel(const Loops& places, const Loops& window, const char* cho
 template <class F>
 Result<Prepared> choose_type(const OpContext& context, const Loops& places, const Loops& window, const char* choice) {
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32:
-      return window_kernel<float, F>(places, window, choice);
-    case DType::kFloat64:
-      return window_kernel<double, F>(places, window, choice);
-    case DType::kInt8:
-      return window_kernel<int8_t, F>(places, window, choice);
+    case DType::kFloat32: return window_kernel<float, F>(places, window, choice);
+    case DType::kFloat64: return window_kernel<double, F>(places, window, choice);
+    case DType::kInt8: return window_kernel<int8_t, F>(places, window, choice);
     case DType::kUInt8:
-    case DType::kBool:
-      return window_kernel<uint8_t, F>(places, window, choice);
-    case DType::kInt16:
-      return window_kernel<int16_t, F>(places, window, choice);
-    case DType::kUInt16:
-      return window_kernel<uint16_t, F>(places, window, choice);
-    case DType::kInt32:
-      return window_kernel<int32_t, F>(places, window, choice);
-    case DType::kUInt32:
-      return window_kernel<uint32_t, F>(places, window, choice);
-    case DType::kInt64:
-      return window_kernel<int64_t, F>(places, window, choice);
-    case DType::kUInt64:
-      return window_kernel<uint64_t, F>(places, window, choice);
-    default:
-      return unsupported_types(context);
+    case DType::kBool: return window_kernel<uint8_t, F>(places, window, choice);
+    case DType::kInt16: return window_kernel<int16_t, F>(places, window, choice);
+    case DType::kUInt16: return window_kernel<uint16_t, F>(places, window, choice);
+    case DType::kInt32: return window_kernel<int32_t, F>(places, window, choice);
+    case DType::kUInt32: return window_kernel<uint32_t, F>(places, window, choice);
+    case DType::kInt64: return window_kernel<int64_t, F>(places, window, choice);
+    case DType::kUInt64: return window_kernel<uint64_t, F>(places, window, choice);
+    default: return unsupported_types(context);
   }
 }
 
@@ -173,20 +162,13 @@ Result<Prepared> prepare_reduce_window(const OpContext& context) {
   }
   const auto* options = context.node->options2->AsReduceWindowOptions();
   switch (options == nullptr ? tflite::ReduceWindowFunction::UNSUPPORTED : options->reduce_function) {
-    case tflite::ReduceWindowFunction::ADD:
-      return choose_type<Add>(context, places, window, "window sum");
-    case tflite::ReduceWindowFunction::MUL:
-      return choose_type<Multiply>(context, places, window, "window product");
-    case tflite::ReduceWindowFunction::MINIMUM:
-      return choose_type<Least>(context, places, window, "window minimum");
-    case tflite::ReduceWindowFunction::MAXIMUM:
-      return choose_type<Most>(context, places, window, "window maximum");
-    case tflite::ReduceWindowFunction::ALL:
-      return choose_type<All>(context, places, window, "window all");
-    case tflite::ReduceWindowFunction::ANY:
-      return choose_type<Any>(context, places, window, "window any");
-    default:
-      return context.fail(ErrorCode::kUnsupported, "this reduce function cannot be run");
+    case tflite::ReduceWindowFunction::ADD: return choose_type<Add>(context, places, window, "window sum");
+    case tflite::ReduceWindowFunction::MUL: return choose_type<Multiply>(context, places, window, "window product");
+    case tflite::ReduceWindowFunction::MINIMUM: return choose_type<Least>(context, places, window, "window minimum");
+    case tflite::ReduceWindowFunction::MAXIMUM: return choose_type<Most>(context, places, window, "window maximum");
+    case tflite::ReduceWindowFunction::ALL: return choose_type<All>(context, places, window, "window all");
+    case tflite::ReduceWindowFunction::ANY: return choose_type<Any>(context, places, window, "window any");
+    default: return context.fail(ErrorCode::kUnsupported, "this reduce function cannot be run");
   }
 }
 

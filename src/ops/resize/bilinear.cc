@@ -138,16 +138,11 @@ Result<Prepared> prepare_resize_bilinear(const OpContext& context) {
   if (input.dtype != context.outputs[0].dtype) return unsupported_types(context);
   if (context.outputs[0].count() == 0) return make_kernel([](const RunArgs&) noexcept {}, "empty");
   switch (input.dtype) {
-    case DType::kFloat32:
-      return make_bilinear<float, float>(context, mode, "bilinear f32");
-    case DType::kUInt8:
-      return make_bilinear<uint8_t, float>(context, mode, "bilinear u8");
-    case DType::kInt8:
-      return make_bilinear<int8_t, int32_t>(context, mode, "bilinear s8");
-    case DType::kInt16:
-      return make_bilinear<int16_t, int32_t>(context, mode, "bilinear s16");
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return make_bilinear<float, float>(context, mode, "bilinear f32");
+    case DType::kUInt8: return make_bilinear<uint8_t, float>(context, mode, "bilinear u8");
+    case DType::kInt8: return make_bilinear<int8_t, int32_t>(context, mode, "bilinear s8");
+    case DType::kInt16: return make_bilinear<int16_t, int32_t>(context, mode, "bilinear s16");
+    default: return unsupported_types(context);
   }
 }
 

@@ -37,16 +37,11 @@ struct Nearest {
 
   void row(const char* from, char* to) const noexcept {
     switch (pixel) {
-      case 1:
-        return copy_row<1>(from, to);
-      case 3:
-        return copy_row<3>(from, to);
-      case 4:
-        return copy_row<4>(from, to);
-      case 12:
-        return copy_row<12>(from, to);
-      default:
-        return copy_row<0>(from, to);
+      case 1: return copy_row<1>(from, to);
+      case 3: return copy_row<3>(from, to);
+      case 4: return copy_row<4>(from, to);
+      case 12: return copy_row<12>(from, to);
+      default: return copy_row<0>(from, to);
     }
   }
 

@@ -50,20 +50,13 @@ void apply_tanh(const int16_t* x, int16_t* y, size_t n) noexcept {
 // tanh of numbers with integer_bits in [0, 6] to Q0.15.
 void apply_tanh(int integer_bits, const int16_t* x, int16_t* y, size_t n) noexcept {
   switch (integer_bits) {
-    case 0:
-      return apply_tanh<0>(x, y, n);
-    case 1:
-      return apply_tanh<1>(x, y, n);
-    case 2:
-      return apply_tanh<2>(x, y, n);
-    case 3:
-      return apply_tanh<3>(x, y, n);
-    case 4:
-      return apply_tanh<4>(x, y, n);
-    case 5:
-      return apply_tanh<5>(x, y, n);
-    default:
-      return apply_tanh<6>(x, y, n);
+    case 0: return apply_tanh<0>(x, y, n);
+    case 1: return apply_tanh<1>(x, y, n);
+    case 2: return apply_tanh<2>(x, y, n);
+    case 3: return apply_tanh<3>(x, y, n);
+    case 4: return apply_tanh<4>(x, y, n);
+    case 5: return apply_tanh<5>(x, y, n);
+    default: return apply_tanh<6>(x, y, n);
   }
 }
 

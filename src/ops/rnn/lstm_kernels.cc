@@ -13,12 +13,9 @@ using namespace rnn;  // NOLINT: this file is the front of that namespace
 
 const char* form_name(LstmForm form) {
   switch (form) {
-    case LstmForm::kFloat:
-      return "float";
-    case LstmForm::kHybrid:
-      return "hybrid";
-    default:
-      return "int8x8_16";
+    case LstmForm::kFloat: return "float";
+    case LstmForm::kHybrid: return "hybrid";
+    default: return "int8x8_16";
   }
 }
 

@@ -47,8 +47,7 @@ void apply_activation(ActivationFunctionType activation, float* x, size_t count)
     case ActivationFunctionType::SIGN_BIT:
       for (size_t i = 0; i < count; ++i) x[i] = std::signbit(x[i]) ? 1.0f : 0.0f;
       return;
-    default:
-      return;
+    default: return;
   }
 }
 

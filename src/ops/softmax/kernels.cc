@@ -109,12 +109,9 @@ Result<Prepared> prepare_log_softmax(const OpContext& context) {
             log_softmax_row_f32(rows, x, y, depth);
           },
           "log_softmax_f32");
-    case DType::kInt8:
-      return prepare_log_softmax_8bit<int8_t>(context);
-    case DType::kUInt8:
-      return prepare_log_softmax_8bit<uint8_t>(context);
-    default:
-      return unsupported_types(context);
+    case DType::kInt8: return prepare_log_softmax_8bit<int8_t>(context);
+    case DType::kUInt8: return prepare_log_softmax_8bit<uint8_t>(context);
+    default: return unsupported_types(context);
   }
 }
 
@@ -135,16 +132,10 @@ Result<Prepared> prepare_l2_normalization(const OpContext& context) {
         "l2_normalization 8 bits");
   };
   switch (input.dtype) {
-    case DType::kFloat32:
-      return row_kernel<float, float>(context, l2_normalize_row_f32, "l2_normalization_f32");
-    case DType::kInt8:
-      FB_TRY(require_output(context, 1.0f / 128, 0));
-      return rows(int8_t());
-    case DType::kUInt8:
-      FB_TRY(require_output(context, 1.0f / 128, 128));
-      return rows(uint8_t());
-    default:
-      return unsupported_types(context);
+    case DType::kFloat32: return row_kernel<float, float>(context, l2_normalize_row_f32, "l2_normalization_f32");
+    case DType::kInt8: FB_TRY(require_output(context, 1.0f / 128, 0)); return rows(int8_t());
+    case DType::kUInt8: FB_TRY(require_output(context, 1.0f / 128, 128)); return rows(uint8_t());
+    default: return unsupported_types(context);
   }
 }
 
