@@ -67,3 +67,17 @@ function(fb_tests target)
   target_compile_definitions(${target} PRIVATE FB_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FB_BINARY_DIR="${PROJECT_BINARY_DIR}")
   add_test(NAME ${target} COMMAND ${target})
 endfunction()
+
+# fb_protos(OUT file.proto...): C++ of protobuf definitions, paths below the current folder; include "formats/x/x.pb.h".
+function(fb_protos out)
+  set(result)
+  foreach(proto IN LISTS ARGN)
+    string(REPLACE ".proto" ".pb" stem ${CMAKE_CURRENT_BINARY_DIR}/${proto})
+    add_custom_command(OUTPUT ${stem}.cc ${stem}.h
+      COMMAND protobuf::protoc --proto_path=${CMAKE_CURRENT_SOURCE_DIR} --cpp_out=${CMAKE_CURRENT_BINARY_DIR} ${proto}
+      WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} DEPENDS ${proto} VERBATIM)
+    set_source_files_properties(${stem}.cc PROPERTIES COMPILE_OPTIONS "-w")  # generated: not ours to clean
+    list(APPEND result ${stem}.cc ${stem}.h)
+  endforeach()
+  set(${out} ${result} PARENT_SCOPE)
+endfunction()
