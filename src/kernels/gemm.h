@@ -42,6 +42,7 @@ struct GemmRows {
   const T* padding = nullptr;  // tap_k elements that stand for a real 0: 0.0f, or the zero point (flipped as data is)
   size_t taps = 1;
   size_t tap_k = 0;
+  bool tail_readable = false;  // up to 3 elements past a tap's end may be read (they are not used)
 };
 
 // Where tap t of row m begins.
