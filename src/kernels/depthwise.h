@@ -24,15 +24,21 @@ struct DepthwiseRows {
   const int32_t* offsets = nullptr;  // [rows][taps], elements from data
   const T* padding = nullptr;        // channels / depth_multiplier elements that stand for a real 0
   size_t taps = 0;
+  // Where neighbouring rows overlap, kernels may share the work on their pixels. 0: nothing is known. Else the columns of
+  // the filter (taps = filter lines x columns), and within each `line` of that many rows tap (y, x + 1) of a row lies
+  // where tap (y, x) of the next row does.
+  size_t shared_columns = 0;
+  size_t line = 0;
 };
 
 template <class T>
 struct DepthwiseWeights {
   const T* data = nullptr;  // [taps][channels]
   size_t taps = 0;
-  size_t channels = 0;     // of the output
-  uint8_t flip = 0;        // int8 kernels only
-  int32_t zero_point = 0;  // int8 kernels only: subtracted from every weight; not 0 only in legacy uint8 models
+  size_t channels = 0;        // of the output
+  uint8_t flip = 0;           // int8 kernels only
+  int32_t zero_point = 0;     // int8 kernels only: subtracted from every weight; not 0 only in legacy uint8 models
+  size_t shared_columns = 0;  // as in the rows that the kernel will meet
 };
 
 struct DepthwiseF32Args {
@@ -94,10 +100,10 @@ struct DepthwiseKernel {
   using Args = ArgsType;
   const char* name;
   Isa isa;
-  size_t channel_block;                                          // channels are computed by this many
-  bool any_depth_multiplier;                                     // or 1 only
-  bool any_weight_zero_point;                                    // or 0 only
-  size_t (*packed_size)(size_t taps, size_t channels) noexcept;  // bytes
+  size_t channel_block;        // channels are computed by this many
+  bool any_depth_multiplier;   // or 1 only
+  bool any_weight_zero_point;  // or 0 only
+  size_t (*packed_size)(size_t taps, size_t channels, size_t shared_columns) noexcept;  // bytes
   void (*pack)(const DepthwiseWeights<T>& weights, void* packed) noexcept;
   void (*run)(const Args& args, size_t row_begin, size_t row_end) noexcept;
 };

@@ -1,212 +1,286 @@
-// int8 depthwise convolutions for AVX-512 VNNI: four taps of 64 channels are interleaved, byte by byte, for vpdpbusd.
+// int8 depthwise convolutions for AVX-512 VNNI: the bytes of four taps are interleaved, channel by channel, for
+// vpdpbusd.
+//
+// Interleaving is the larger part of the work, so it is shared. Where neighbouring outputs of a line overlap, four
+// neighbouring pixels serve all outputs whose windows meet them, each with its own arrangement of the filter's columns
+// and zeros: two outputs of a 3-column filter, four of a 5-column one. Narrow blocks of channels put two or four outputs
+// side by side in a register.
 #include "kernels/simd_avx512.h"
 // after the ISA's vectors:
-#include "kernels/depthwise_s8_simd.h"
+#include "kernels/depthwise_kernels.h"
+#include "kernels/vnni_order.h"
 
 namespace fewbits {
 namespace {
 
-constexpr size_t kBlock = 64;  // channels
-constexpr size_t kTaps = 4;    // of a lane
-constexpr size_t kPointers = 1024;
+using Args = DepthwiseS8Args;
 
-// Interleaving works within 128-bit lanes: dword i of vector v holds channel 16 * (i / 4) + 4 * v + i % 4 of its block.
-// Everything is kept in that order until packing the results down to bytes undoes it.
-constexpr size_t channel_of(size_t v, size_t i) noexcept { return i / 4 * 16 + v * 4 + i % 4; }
+constexpr size_t kBlock = 64;  // bytes of a register
+constexpr size_t kQuad = 4;    // pixels of a lane
+constexpr size_t kVectors = 4;
 
-// 64 numbers of 32 bits between that order and the natural one: a 4 x 4 transposition of 128-bit lanes, its own
-// inverse.
-FB_INLINE void transpose(__m512i (&x)[4]) {
-  const __m512i a = _mm512_shuffle_i64x2(x[0], x[1], 0x44), b = _mm512_shuffle_i64x2(x[0], x[1], 0xee);
-  const __m512i c = _mm512_shuffle_i64x2(x[2], x[3], 0x44), d = _mm512_shuffle_i64x2(x[2], x[3], 0xee);
-  x[0] = _mm512_shuffle_i64x2(a, c, 0x88);
-  x[1] = _mm512_shuffle_i64x2(a, c, 0xdd);
-  x[2] = _mm512_shuffle_i64x2(b, d, 0x88);
-  x[3] = _mm512_shuffle_i64x2(b, d, 0xdd);
+// How a filter's columns are arranged: `outputs` neighbours share each of the `quads` of four pixels of a filter's line.
+// Without sharing all taps count as one line.
+struct Arrangement {
+  size_t columns, outputs, lines, quads;
+};
+constexpr Arrangement arrange(size_t taps, size_t shared_columns) noexcept {
+  if (shared_columns == 3) return {3, 2, taps / 3, 1};
+  if (shared_columns == 5) return {5, 4, taps / 5, 2};
+  return {taps, 1, 1, (taps + kQuad - 1) / kQuad};
+}
+constexpr size_t block_weights(const Arrangement& a) noexcept { return a.lines * a.quads * a.outputs * kBlock * kQuad; }
+
+// Outputs side by side in a register for the last `channels` of a row.
+FB_INLINE size_t outputs_abreast(size_t channels) { return channels > 32 ? 1 : channels > 16 ? 2 : 4; }
+
+size_t packed_size(size_t taps, size_t channels, size_t shared_columns) noexcept {
+  const size_t padded = round_up(channels, kBlock);
+  return padded * sizeof(int32_t) + padded / kBlock * block_weights(arrange(taps, shared_columns));
 }
 
-// `count` of 64 per-channel numbers, the rest 0, or all 0 where p is null; in natural order.
-template <class T>
-FB_INLINE void load_channels(const T* p, size_t count, __m512i (&x)[4]) {
-  unroll<4>([&]<size_t v>() FB_LAMBDA {
-    constexpr size_t kBegin = 16 * v;
+FB_INLINE int8_t weight(const DepthwiseWeights<int8_t>& w, size_t t, size_t c) {
+  return c < w.channels ? static_cast<int8_t>(w.data[t * w.channels + c] ^ w.flip) : int8_t{0};
+}
+
+// Sums of each channel's weights, then [blocks][lines][quads][outputs][4 vectors][16 lanes][4 pixels].
+void pack(const DepthwiseWeights<int8_t>& w, void* packed) noexcept {
+  const size_t padded = round_up(w.channels, kBlock);
+  auto* sums = static_cast<int32_t*>(packed);
+  for (size_t c = 0; c < padded; ++c) {
+    sums[c] = 0;
+    for (size_t t = 0; t < w.taps; ++t) sums[c] += weight(w, t, c);
+  }
+  const Arrangement a = arrange(w.taps, w.shared_columns);
+  auto* out = reinterpret_cast<int8_t*>(sums + padded);
+  for (size_t block = 0; block < padded; block += kBlock) {
+    const size_t channels = kBlock / outputs_abreast(w.channels - block);
+    for (size_t step = 0; step < a.lines * a.quads * a.outputs; ++step) {
+      const size_t output = step % a.outputs, quad = step / a.outputs % a.quads, line = step / a.outputs / a.quads;
+      for (size_t i = 0; i < kBlock * kQuad; ++i) {
+        const size_t pixel = quad * kQuad + i % kQuad;  // of the line; output 0's window begins at 0, output 1's at 1
+        const size_t channel = natural_channel(kVectors, i / kQuad / 16, i / kQuad % 16) % channels;
+        const bool inside = pixel >= output && pixel - output < a.columns;
+        *out++ = inside ? weight(w, line * a.columns + pixel - output, block + channel) : int8_t{0};
+      }
+    }
+  }
+}
+
+// What a block of channels adds to its sums and multiplies them with, in accumulator order.
+struct Scaling {
+  __m512i term[kVectors];
+  __m512 factor[kVectors], float_bias[kVectors];
+};
+
+// `count` numbers of a block's channels, repeated for all outputs of a register.
+template <size_t kAbreast>
+FB_INLINE void load_repeated(const int32_t* p, size_t count, __m512i (&x)[kVectors]) {
+  unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
+    constexpr size_t kBegin = v * 16 % (kBlock / kAbreast);
     const bool any = p != nullptr && count > kBegin;
-    x[v] = any ? _mm512_maskz_loadu_epi32(Simd::first(smaller(count - kBegin, 16)), p + kBegin) : Simd::set(0);
+    x[v] = any ? Simd::load(p + kBegin, smaller(count - kBegin, 16)) : Simd::set(0);
+  });
+  to_accumulator_order(x);
+}
+
+template <size_t kAbreast>
+void load_scaling(const Args& args, const int32_t* weight_sums, size_t c, size_t count, Scaling& s) {
+  const bool to_int8 = args.output == GemmS8Output::kInt8, to_float = args.output == GemmS8Output::kFloat;
+  const float* factor = to_int8 ? args.multiplier + c : to_float ? args.channel_scale + c : nullptr;
+  const float* bias = to_float && args.float_bias != nullptr ? args.float_bias + c : nullptr;
+  __m512i sums[kVectors], factors[kVectors], biases[kVectors];
+  load_repeated<kAbreast>(weight_sums, count, sums);
+  load_repeated<kAbreast>(args.bias != nullptr ? args.bias + c : nullptr, count, s.term);
+  load_repeated<kAbreast>(reinterpret_cast<const int32_t*>(factor), count, factors);
+  load_repeated<kAbreast>(reinterpret_cast<const int32_t*>(bias), count, biases);
+  const __m512i zero_point = Simd::set(args.in_zero_point + 128);  // inputs are made unsigned by adding 128
+  const __m512 in_scale = Simd::set(args.in_scale);
+  unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
+    s.term[v] = Simd::sub(s.term[v], Simd::mul(zero_point, sums[v]));
+    s.factor[v] = _mm512_castsi512_ps(factors[v]);
+    if (to_float) s.factor[v] = _mm512_mul_ps(in_scale, s.factor[v]);
+    s.float_bias[v] = _mm512_castsi512_ps(biases[v]);
   });
 }
 
-struct Core {
-  using Args = DepthwiseS8Args;
+// kAbreast x kOutputs rows of a block of channels. Rows past the last are the last again, and not written.
+template <size_t kAbreast, size_t kColumns>
+struct Tile {
+  static constexpr size_t kChannels = kBlock / kAbreast;
+  static constexpr Arrangement kArrangement = arrange(kColumns, kColumns);  // of one line; lines and quads when shared
+  static constexpr size_t kOutputs = kColumns == 0 ? 1 : kArrangement.outputs;
+  static constexpr size_t kRows = kAbreast * kOutputs;
 
-  static size_t quads(size_t taps) { return (taps + kTaps - 1) / kTaps; }
-  static size_t packed_size(size_t taps, size_t channels) noexcept {
-    return round_up(channels, kBlock) * (sizeof(int32_t) + quads(taps) * kTaps);
+  const Args& args;
+  size_t c, count;  // channels
+  const int8_t* weights;
+  const Scaling& scaling;
+
+  // Where tap t of a row begins.
+  FB_INLINE const int8_t* tap(size_t row, size_t t) const {
+    const int32_t offset = args.in.offsets[row * args.in.taps + t];
+    return (offset < 0 ? args.in.padding : args.in.data + offset) + c;
   }
 
-  // Sums of each channel's weights, then [blocks][quads][4 vectors][16 dwords][4 taps].
-  static void pack(const DepthwiseWeights<int8_t>& w, void* packed) noexcept {
-    auto* sums = static_cast<int32_t*>(packed);
-    const size_t padded = round_up(w.channels, kBlock);
-    for (size_t c = 0; c < padded; ++c) {
-      sums[c] = 0;
-      for (size_t t = 0; t < w.taps; ++t) sums[c] += weight(w, t, c);
-    }
-    auto* out = reinterpret_cast<int8_t*>(sums + padded);
-    for (size_t block = 0; block < padded; block += kBlock) {
-      for (size_t t = 0; t < quads(w.taps) * kTaps; t += kTaps) {
-        for (size_t i = 0; i < kBlock * kTaps; ++i) {
-          *out++ = weight(w, t + i % kTaps, block + channel_of(i / kBlock, i / kTaps % 16));
-        }
-      }
-    }
-  }
-
-  // As many rows at a time as have room for the pointers to their taps; for these, block after block of channels.
-  static void run(const Args& args, size_t row_begin, size_t row_end) noexcept {
-    const size_t taps = quads(args.in.taps) * kTaps;
-    if (taps > kPointers) {
-      return run_rows(args, row_begin, row_end - row_begin,
-                      [&](size_t r, size_t t) FB_LAMBDA { return look_up(args.in, row_begin + r, t); });
-    }
-    if (taps == 0)
-      return run_rows(args, row_begin, row_end - row_begin, [&](size_t, size_t) FB_LAMBDA { return args.in.data; });
-    const int8_t* pointers[kPointers];
-    const size_t step = kPointers / taps;
-    for (size_t row = row_begin; row < row_end; row += step) {
-      const size_t rows = smaller(step, row_end - row);
-      for (size_t r = 0; r < rows; ++r) {
-        for (size_t t = 0; t < args.in.taps; ++t) pointers[r * taps + t] = look_up(args.in, row + r, t);
-        for (size_t t = args.in.taps; t < taps; ++t) pointers[r * taps + t] = pointers[r * taps];
-      }
-      run_rows(args, row, rows, [&](size_t r, size_t t) FB_LAMBDA { return pointers[r * taps + t]; });
+  // The channels of kAbreast pixels.
+  template <class Pixel>
+  FB_INLINE __m512i load(const Pixel& pixel) const {
+    if constexpr (kAbreast == 1) {
+      return count >= kBlock ? _mm512_loadu_si512(pixel(0)) : _mm512_maskz_loadu_epi8(first_bytes(count), pixel(0));
+    } else if constexpr (kAbreast == 2) {
+      const auto present = static_cast<__mmask32>(first_bytes(count));
+      const __m256i low = _mm256_maskz_loadu_epi8(present, pixel(0)), high = _mm256_maskz_loadu_epi8(present, pixel(1));
+      return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    } else {
+      const auto present = static_cast<__mmask16>(first_bytes(count));
+      __m512i x = _mm512_castsi128_si512(_mm_maskz_loadu_epi8(present, pixel(0)));
+      x = _mm512_inserti32x4(x, _mm_maskz_loadu_epi8(present, pixel(1)), 1);
+      x = _mm512_inserti32x4(x, _mm_maskz_loadu_epi8(present, pixel(2)), 2);
+      return _mm512_inserti32x4(x, _mm_maskz_loadu_epi8(present, pixel(3)), 3);
     }
   }
 
- private:
-  // What a block of channels adds to and multiplies its sums with, in interleaved order.
-  struct Scaling {
-    __m512i term[4];
-    __m512i factor[4];  // float bits
-    __m512i float_bias[4];
-  };
-
-  static FB_INLINE int8_t weight(const DepthwiseWeights<int8_t>& w, size_t t, size_t c) {
-    return t < w.taps && c < w.channels ? static_cast<int8_t>(w.data[t * w.channels + c] ^ w.flip) : 0;
-  }
-
-  // Taps past the end meet weights of 0; any readable pointer does.
-  static FB_INLINE const int8_t* look_up(const DepthwiseRows<int8_t>& in, size_t row, size_t t) {
-    const int32_t offset = in.offsets[row * in.taps + smaller(t, in.taps - 1)];
-    return offset < 0 ? in.padding : in.data + offset;
-  }
-
-  template <class Taps>
-  static FB_INLINE void run_rows(const Args& args, size_t row, size_t rows, const Taps& taps) {
-    const auto* weight_sums = static_cast<const int32_t*>(args.packed);
-    const auto* w = reinterpret_cast<const int8_t*>(weight_sums + round_up(args.channels, kBlock));
-    for (size_t c = 0; c < args.channels; c += kBlock, w += quads(args.in.taps) * kTaps * kBlock) {
-      const size_t count = smaller(kBlock, args.channels - c);
-      const Scaling scaling = load_scaling(args, weight_sums + c, c, count);
-      for (size_t r = 0; r < rows; ++r) {
-        __m512i acc[4];
-        unroll<4>([&]<size_t v>() FB_LAMBDA { acc[v] = scaling.term[v]; });
-        sum(args, [&](size_t t) FB_LAMBDA { return taps(r, t) + c; }, count, w, acc);
-        switch (args.output) {
-          case GemmS8Output::kInt8: write_int8(args, row + r, c, count, scaling, acc); break;
-          case GemmS8Output::kInt32: write_int32(args, row + r, c, count, acc); break;
-          case GemmS8Output::kFloat: write_float(args, row + r, c, count, scaling, acc); break;
-        }
-      }
-    }
-  }
-
-  static Scaling load_scaling(const Args& args, const int32_t* weight_sums, size_t c, size_t count) {
-    Scaling s;
-    __m512i sums[4];
-    load_channels(weight_sums, kBlock, sums);
-    load_channels(args.bias != nullptr ? args.bias + c : nullptr, count, s.term);
-    const bool to_int8 = args.output == GemmS8Output::kInt8, to_float = args.output == GemmS8Output::kFloat;
-    const float* factor = to_int8 ? args.multiplier : args.channel_scale;
-    load_channels(to_int8 || to_float ? factor + c : nullptr, count, s.factor);
-    load_channels(to_float && args.float_bias != nullptr ? args.float_bias + c : nullptr, count, s.float_bias);
-    const __m512i zero_point = Simd::set(args.in_zero_point + 128);  // inputs are made unsigned by adding 128
-    unroll<4>([&]<size_t v>() FB_LAMBDA {
-      s.term[v] = Simd::sub(s.term[v], Simd::mul(zero_point, sums[v]));
-      if (to_float) {
-        const __m512 scale = _mm512_mul_ps(Simd::set(args.in_scale), _mm512_castsi512_ps(s.factor[v]));
-        s.factor[v] = _mm512_castps_si512(scale);
-      }
-    });
-    transpose(s.term);
-    transpose(s.factor);
-    transpose(s.float_bias);
-    return s;
-  }
-
-  template <class Taps>
-  static FB_INLINE void sum(const Args& args, const Taps& taps, size_t count, const int8_t* w, __m512i (&acc)[4]) {
-    const __mmask64 present = count == kBlock ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
-    const __m512i to_unsigned = _mm512_set1_epi8(static_cast<char>(args.in_flip ^ 0x80));
-    for (size_t t = 0; t < args.in.taps; t += kTaps, w += kBlock * kTaps) {
-      __m512i in[kTaps];
-      unroll<kTaps>([&]<size_t i>() FB_LAMBDA {
-        in[i] = _mm512_xor_si512(_mm512_maskz_loadu_epi8(present, taps(t + i)), to_unsigned);
+  // Rows [row, row + rows), rows <= kRows.
+  FB_INLINE void run(size_t row, size_t rows) const {
+    const size_t last = row + rows - 1;
+    __m512i acc[kOutputs][kVectors];
+    unroll<kOutputs>([&]<size_t g>()
+                         FB_LAMBDA { unroll<kVectors>([&]<size_t v>() FB_LAMBDA { acc[g][v] = scaling.term[v]; }); });
+    const int8_t* w = weights;
+    const auto add_quad = [&](const auto& tap_of) FB_LAMBDA {  // tap_of<pixel>(output abreast): its address
+      __m512i in[kQuad];
+      const __m512i to_unsigned = _mm512_set1_epi8(static_cast<char>(args.in_flip ^ 0x80));
+      unroll<kQuad>([&]<size_t j>() FB_LAMBDA {
+        in[j] = load([&](size_t h) FB_LAMBDA { return tap_of.template operator()<j>(h); });
+        in[j] = _mm512_xor_si512(in[j], to_unsigned);
       });
       const __m512i low01 = _mm512_unpacklo_epi8(in[0], in[1]), high01 = _mm512_unpackhi_epi8(in[0], in[1]);
       const __m512i low23 = _mm512_unpacklo_epi8(in[2], in[3]), high23 = _mm512_unpackhi_epi8(in[2], in[3]);
-      const __m512i quads[4] = {_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
-                                _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)};
-      unroll<4>([&]<size_t v>()
-                    FB_LAMBDA { acc[v] = _mm512_dpbusd_epi32(acc[v], quads[v], _mm512_loadu_si512(w + v * kBlock)); });
+      const __m512i quads[kVectors] = {_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
+                                       _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)};
+      unroll<kOutputs>([&]<size_t g>() FB_LAMBDA {
+        unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
+          acc[g][v] = _mm512_dpbusd_epi32(acc[g][v], quads[v], _mm512_loadu_si512(w + (g * kVectors + v) * kBlock));
+        });
+      });
+      w += kOutputs * kVectors * kBlock;
+    };
+    if constexpr (kColumns == 0) {
+      for (size_t t = 0; t < args.in.taps; t += kQuad) {  // taps past the last meet weights of 0
+        add_quad([&]<size_t j>(size_t h)
+                     FB_LAMBDA { return tap(smaller(row + h, last), smaller(t + j, args.in.taps - 1)); });
+      }
+    } else {
+      for (size_t line = 0; line < args.in.taps; line += kColumns) {
+        unroll<kArrangement.quads>([&]<size_t q>() FB_LAMBDA {
+          add_quad([&]<size_t j>(size_t h) FB_LAMBDA {
+            // Pixels past the first output's window are the last column of a later output's.
+            constexpr size_t kPixel = q * kQuad + j, kColumn = smaller(kPixel, kColumns - 1);
+            return tap(smaller(row + h * kOutputs + (kPixel - kColumn), last), line + kColumn);
+          });
+        });
+      }
+    }
+    unroll<kOutputs>([&]<size_t g>() FB_LAMBDA {
+      switch (args.output) {
+        case GemmS8Output::kInt8: return write_int8(acc[g], row + g, last);
+        case GemmS8Output::kInt32: return write_int32(acc[g], row + g, last);
+        case GemmS8Output::kFloat: return write_float(acc[g], row + g, last);
+      }
+    });
+  }
+
+  // The outputs of a register are kOutputs rows apart.
+  FB_INLINE void write_int8(const __m512i (&sums)[kVectors], size_t row, size_t last) const {
+    const __m512i bytes = requantized(sums, scaling.factor, {args.out_zero_point, args.lo, args.hi, args.out_flip});
+    int8_t* out = static_cast<int8_t*>(args.out) + row * args.out_stride + c;
+    const size_t step = kOutputs * args.out_stride;
+    if (row > last) return;
+    if constexpr (kAbreast == 1) {
+      store_bytes(out, bytes, count);
+    } else if constexpr (kAbreast == 2) {
+      const auto present = static_cast<__mmask32>(first_bytes(count));
+      _mm256_mask_storeu_epi8(out, present, _mm512_castsi512_si256(bytes));
+      if (row + kOutputs <= last) _mm256_mask_storeu_epi8(out + step, present, _mm512_extracti64x4_epi64(bytes, 1));
+    } else {
+      const auto present = static_cast<__mmask16>(first_bytes(count));
+      _mm_mask_storeu_epi8(out, present, _mm512_castsi512_si128(bytes));
+      if (row + kOutputs <= last) _mm_mask_storeu_epi8(out + step, present, _mm512_extracti32x4_epi32(bytes, 1));
+      if (row + 2 * kOutputs <= last)
+        _mm_mask_storeu_epi8(out + 2 * step, present, _mm512_extracti32x4_epi32(bytes, 2));
+      if (row + 3 * kOutputs <= last)
+        _mm_mask_storeu_epi8(out + 3 * step, present, _mm512_extracti32x4_epi32(bytes, 3));
     }
   }
 
-  static FB_INLINE void write_int8(const Args& args, size_t row, size_t c, size_t count, const Scaling& scaling,
-                                   const __m512i (&acc)[4]) {
-    const __m512 least = Simd::set(static_cast<float>(args.lo - args.out_zero_point));
-    const __m512 most = Simd::set(static_cast<float>(args.hi - args.out_zero_point));
-    __m512i x[4];
-    unroll<4>([&]<size_t v>() FB_LAMBDA {
-      const __m512 scaled = _mm512_mul_ps(Simd::to_float(acc[v]), _mm512_castsi512_ps(scaling.factor[v]));
-      x[v] = Simd::to_int_nearest_even(Simd::min(Simd::max(scaled, least), most));
-    });
-    // The values less the zero point fit 16 bits; with it, 8.
-    const __m512i zero_point = _mm512_set1_epi16(static_cast<int16_t>(args.out_zero_point));
-    const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(x[0], x[1]), zero_point);
-    const __m512i high = _mm512_add_epi16(_mm512_packs_epi32(x[2], x[3]), zero_point);
-    const __m512i flip = _mm512_set1_epi8(static_cast<char>(args.out_flip));
-    const __mmask64 present = count == kBlock ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
-    int8_t* out = static_cast<int8_t*>(args.out) + row * args.out_stride + c;
-    _mm512_mask_storeu_epi8(out, present, _mm512_xor_si512(_mm512_packs_epi16(low, high), flip));
-  }
-
-  static FB_INLINE void write_int32(const Args& args, size_t row, size_t c, size_t count, __m512i (&acc)[4]) {
-    transpose(acc);
-    int32_t* out = static_cast<int32_t*>(args.out) + row * args.out_stride + c;
-    unroll<4>([&]<size_t v>() FB_LAMBDA {
-      if (count > v * 16) Simd::store(out + v * 16, acc[v], smaller(count - v * 16, 16));
+  template <class T, class Vector>
+  FB_INLINE void write_vectors(const Vector (&x)[kVectors], size_t row, size_t last) const {
+    unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
+      constexpr size_t kOutput = v * 16 / kChannels, kBegin = v * 16 % kChannels;
+      const size_t to = row + kOutput * kOutputs;
+      if (to <= last) store_some(static_cast<T*>(args.out) + to * args.out_stride + c, kBegin, count, x[v]);
     });
   }
 
-  static FB_INLINE void write_float(const Args& args, size_t row, size_t c, size_t count, const Scaling& scaling,
-                                    __m512i (&acc)[4]) {
+  FB_INLINE void write_int32(__m512i (&sums)[kVectors], size_t row, size_t last) const {
+    to_natural_order(sums);
+    write_vectors<int32_t>(sums, row, last);
+  }
+
+  FB_INLINE void write_float(__m512i (&sums)[kVectors], size_t row, size_t last) const {
     const __m512 lo = Simd::set(args.float_lo), hi = Simd::set(args.float_hi);
-    unroll<4>([&]<size_t v>() FB_LAMBDA {
-      const __m512 scaled = _mm512_mul_ps(Simd::to_float(acc[v]), _mm512_castsi512_ps(scaling.factor[v]));
-      const __m512 x = _mm512_add_ps(scaled, _mm512_castsi512_ps(scaling.float_bias[v]));
-      acc[v] = _mm512_castps_si512(Simd::min(hi, Simd::max(lo, x)));
+    unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
+      const __m512 x = _mm512_add_ps(_mm512_mul_ps(Simd::to_float(sums[v]), scaling.factor[v]), scaling.float_bias[v]);
+      sums[v] = _mm512_castps_si512(Simd::min(hi, Simd::max(lo, x)));
     });
-    transpose(acc);
-    float* out = static_cast<float*>(args.out) + row * args.out_stride + c;
-    unroll<4>([&]<size_t v>() FB_LAMBDA {
-      if (count > v * 16) Simd::store(out + v * 16, _mm512_castsi512_ps(acc[v]), smaller(count - v * 16, 16));
-    });
+    to_natural_order(sums);
+    __m512 x[kVectors];
+    unroll<kVectors>([&]<size_t v>() FB_LAMBDA { x[v] = _mm512_castsi512_ps(sums[v]); });
+    write_vectors<float>(x, row, last);
   }
 };
 
+// A block of channels of the rows [row, row_end). Tiles that share pixels stay within a line.
+template <size_t kAbreast, size_t kColumns>
+__attribute__((noinline)) void run_block(const Args& args, size_t c, size_t count, const int32_t* weight_sums,
+                                         const int8_t* weights, size_t row, size_t row_end) {
+  using ThisTile = Tile<kAbreast, kColumns>;
+  Scaling scaling;
+  load_scaling<kAbreast>(args, weight_sums, c, count, scaling);
+  const ThisTile tile{args, c, count, weights, scaling};
+  while (row < row_end) {
+    const size_t line_end = kColumns == 0 ? row_end : smaller((row / args.in.line + 1) * args.in.line, row_end);
+    for (; row < line_end; row += ThisTile::kRows) tile.run(row, smaller(ThisTile::kRows, line_end - row));
+    row = line_end;
+  }
+}
+
+template <size_t kColumns>
+void run_columns(const Args& args, size_t row_begin, size_t row_end) {
+  const size_t padded = round_up(args.channels, kBlock);
+  const auto* sums = static_cast<const int32_t*>(args.packed);
+  const auto* weights = reinterpret_cast<const int8_t*>(sums + padded);
+  for (size_t c = 0; c < args.channels; c += kBlock, weights += block_weights(arrange(args.in.taps, kColumns))) {
+    const size_t count = smaller(kBlock, args.channels - c);
+    const size_t abreast = outputs_abreast(args.channels - c);
+    if (abreast == 1) run_block<1, kColumns>(args, c, count, sums + c, weights, row_begin, row_end);
+    if (abreast == 2) run_block<2, kColumns>(args, c, count, sums + c, weights, row_begin, row_end);
+    if (abreast == 4) run_block<4, kColumns>(args, c, count, sums + c, weights, row_begin, row_end);
+  }
+}
+
+void run(const Args& args, size_t row_begin, size_t row_end) noexcept {
+  switch (args.in.shared_columns) {
+    case 3: return run_columns<3>(args, row_begin, row_end);
+    case 5: return run_columns<5>(args, row_begin, row_end);
+    default: return run_columns<0>(args, row_begin, row_end);
+  }
+}
+
 }  // namespace
 
-const DepthwiseS8Kernel kDepthwiseS8Avx512Vnni = {"depthwise_s8_avx512vnni", Isa::kAvx512Vnni, kBlock,    false, false,
-                                                  &Core::packed_size,        &Core::pack,      &Core::run};
+const DepthwiseS8Kernel kDepthwiseS8Avx512Vnni = {
+    "depthwise_s8_avx512vnni", Isa::kAvx512Vnni, 16, false, false, &packed_size, &pack, &run};
 
 }  // namespace fewbits

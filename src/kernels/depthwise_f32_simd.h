@@ -14,7 +14,7 @@ struct DepthwiseF32Core {
   using Sum = float;
   static constexpr size_t kLanes = Simd::kLanes;
 
-  static size_t packed_size(size_t taps, size_t channels) noexcept {
+  static size_t packed_size(size_t taps, size_t channels, size_t) noexcept {
     return taps * round_up(channels, kLanes) * sizeof(float);
   }
 

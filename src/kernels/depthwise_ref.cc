@@ -16,7 +16,7 @@ float clamp(float value, float lo, float hi) noexcept {
   return value > hi ? hi : value;
 }
 
-size_t packed_f32_size(size_t taps, size_t channels) noexcept { return taps * channels * sizeof(float); }
+size_t packed_f32_size(size_t taps, size_t channels, size_t) noexcept { return taps * channels * sizeof(float); }
 
 void pack_f32(const DepthwiseWeights<float>& w, void* packed) noexcept {
   auto* out = static_cast<float*>(packed);
@@ -36,7 +36,7 @@ void run_f32(const DepthwiseF32Args& args, size_t row_begin, size_t row_end) noe
   }
 }
 
-size_t packed_s8_size(size_t taps, size_t channels) noexcept { return taps * channels * sizeof(int16_t); }
+size_t packed_s8_size(size_t taps, size_t channels, size_t) noexcept { return taps * channels * sizeof(int16_t); }
 
 // Weights less their zero point, which may need nine bits.
 void pack_s8(const DepthwiseWeights<int8_t>& w, void* packed) noexcept {

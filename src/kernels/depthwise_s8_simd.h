@@ -77,7 +77,7 @@ struct DepthwiseS8Core {
   using I32 = Simd::I32;
   static constexpr size_t kLanes = Simd::kLanes;
 
-  static size_t packed_size(size_t taps, size_t channels) noexcept {
+  static size_t packed_size(size_t taps, size_t channels, size_t) noexcept {
     return (1 + (taps + 1) / 2) * round_up(channels, kLanes) * sizeof(int32_t);
   }
 

@@ -18,10 +18,35 @@ using test::Random;
 
 struct Shape {
   size_t rows, channels, taps, depth_multiplier;
+  size_t columns = 0, line = 0;  // of rows that overlap
 };
 constexpr Shape kShapes[] = {
-    {1, 1, 1, 1},  {2, 7, 9, 1},    {5, 16, 9, 1},  {9, 24, 9, 1},   {4, 33, 25, 1},  {6, 64, 9, 1}, {7, 65, 4, 1},
-    {3, 96, 3, 1}, {5, 130, 49, 1}, {4, 20, 65, 1}, {2, 144, 81, 1}, {5, 15, 170, 1}, {3, 24, 9, 8}, {5, 66, 25, 3},
+    {1, 1, 1, 1},
+    {2, 7, 9, 1},
+    {5, 16, 9, 1},
+    {9, 24, 9, 1},
+    {4, 33, 25, 1},
+    {6, 64, 9, 1},
+    {7, 65, 4, 1},
+    {3, 96, 3, 1},
+    {5, 130, 49, 1},
+    {4, 20, 65, 1},
+    {2, 144, 81, 1},
+    {5, 15, 170, 1},
+    {3, 24, 9, 8},
+    {5, 66, 25, 3},
+    // Overlapping rows: filters of 3, 5, 7 and 1 columns, lines that are no multiple of what a tile takes.
+    {21, 64, 9, 1, 3, 7},
+    {15, 100, 9, 1, 3, 5},
+    {26, 32, 9, 1, 3, 13},
+    {18, 16, 6, 1, 3, 9},
+    {9, 3, 3, 1, 3, 1},
+    {21, 64, 25, 1, 5, 7},
+    {30, 72, 25, 1, 5, 10},
+    {34, 24, 5, 1, 5, 17},
+    {22, 130, 25, 1, 5, 11},
+    {20, 40, 49, 1, 7, 10},
+    {12, 65, 3, 1, 1, 4},
 };
 
 std::string describe(const char* kernel, const Shape& s) {
@@ -42,7 +67,19 @@ struct Input {
       if (i % 5 == 2) offsets[i] = -1;
       if (i % 7 == 3) offsets[i] = static_cast<int32_t>(values.size() - depth);
     }
-    rows = {.data = data.data(), .offsets = offsets.data(), .padding = padding.data(), .taps = s.taps};
+    // What a window and the next one share is what the next one has.
+    for (size_t row = s.rows; s.columns != 0 && row-- > 0;) {
+      if (row % s.line + 1 == s.line || row + 1 == s.rows) continue;
+      for (size_t t = 0; t < s.taps; ++t) {
+        if (t % s.columns + 1 < s.columns) offsets[row * s.taps + t + 1] = offsets[(row + 1) * s.taps + t];
+      }
+    }
+    rows = {.data = data.data(),
+            .offsets = offsets.data(),
+            .padding = padding.data(),
+            .taps = s.taps,
+            .shared_columns = s.columns,
+            .line = s.line};
   }
   T at(size_t row, size_t t, size_t c) const {
     const int32_t offset = offsets[row * shape.taps + t];
@@ -68,7 +105,7 @@ void for_each_kernel(std::span<const Kernel* const> kernels, const Shape& s, int
 
 template <class Kernel, class Args>
 void run_in_pieces(const Kernel& kernel, const Args& args) {
-  kernel.run(args, 0, args.rows / 3);
+  kernel.run(args, 0, args.rows / 3);  // tasks begin anywhere in a line
   kernel.run(args, args.rows / 3, args.rows);
 }
 
@@ -78,7 +115,7 @@ TEST(DepthwiseF32, EqualsSumsInDouble) {
     const Input<float> in(random, s, random.reals(s.channels * 3 + 50, -1, 1), 0.0f);
     const Guarded<float> w(random.reals(s.taps * s.channels, -1, 1)), bias(random.reals(s.channels, -1, 1));
     for_each_kernel(depthwise_f32_kernels(), s, 0, [&](const DepthwiseF32Kernel& kernel) {
-      const Guarded<uint8_t> packed(kernel.packed_size(s.taps, s.channels));
+      const Guarded<uint8_t> packed(kernel.packed_size(s.taps, s.channels, 0));
       kernel.pack({.data = w.data(), .taps = s.taps, .channels = s.channels}, packed.data());
       const Guarded<float> out(s.rows * s.channels);
       run_in_pieces(kernel, DepthwiseF32Args{.in = in.rows,
@@ -141,12 +178,13 @@ struct S8Case {
   template <class T, class Expected>
   void check(const Expected& expected) {
     for_each_kernel(depthwise_s8_kernels(), shape, w_zero_point, [&](const DepthwiseS8Kernel& kernel) {
-      const Guarded<uint8_t> packed(kernel.packed_size(shape.taps, shape.channels));
+      const Guarded<uint8_t> packed(kernel.packed_size(shape.taps, shape.channels, in.rows.shared_columns));
       kernel.pack({.data = w.data(),
                    .taps = shape.taps,
                    .channels = shape.channels,
                    .flip = args.in_flip,
-                   .zero_point = w_zero_point},
+                   .zero_point = w_zero_point,
+                   .shared_columns = in.rows.shared_columns},
                   packed.data());
       const Guarded<T> out((shape.rows - 1) * args.out_stride + shape.channels);
       DepthwiseS8Args with = args;
@@ -235,7 +273,7 @@ TEST(DepthwiseS16S8, EqualsTheSixteenByEightRule) {
     const Guarded<int8_t> w(random.integers<int8_t>(s.taps * s.channels, -127, 127));
     const std::vector<FixedMultiplier> multiplier(s.channels, quantize_multiplier(0.0003));
     for_each_kernel(depthwise_s16s8_kernels(), s, 0, [&](const DepthwiseS16S8Kernel& kernel) {
-      const Guarded<uint8_t> packed(kernel.packed_size(s.taps, s.channels));
+      const Guarded<uint8_t> packed(kernel.packed_size(s.taps, s.channels, 0));
       kernel.pack({.data = w.data(), .taps = s.taps, .channels = s.channels}, packed.data());
       const Guarded<int16_t> out(s.rows * s.channels);
       run_in_pieces(kernel, DepthwiseS16S8Args{.in = in.rows,
@@ -264,7 +302,7 @@ TEST(Depthwise, PoolsGiveTheResultOfOneThread) {
   const Shape s{500, 40, 9, 1};
   S8Case c(30, s, -128, 127, 3, -127, 127, 0, 0);
   const DepthwiseS8Kernel& kernel = select_depthwise_s8(isa(), 1, 0);
-  const Guarded<uint8_t> packed(kernel.packed_size(s.taps, s.channels));
+  const Guarded<uint8_t> packed(kernel.packed_size(s.taps, s.channels, 0));
   kernel.pack({.data = c.w.data(), .taps = s.taps, .channels = s.channels}, packed.data());
   std::vector<int32_t> out(s.rows * s.channels);
   c.args.packed = packed.data();

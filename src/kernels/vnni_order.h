@@ -73,47 +73,53 @@ struct ByteOutput {
   uint8_t flip;
 };
 
+// `count` bytes of a register.
+FB_INLINE void store_bytes(int8_t* out, __m512i bytes, size_t count) {
+  if (count >= 64) {
+    _mm512_storeu_si512(out, bytes);
+  } else {
+    _mm512_mask_storeu_epi8(out, first_bytes(count), bytes);
+  }
+}
+
 // requantize() of requantize.h for a block of channels. The upper limit holds before the conversion, where a large value
 // would overflow; the lower one after it, as bytes, where it costs a quarter: packing saturates as it does.
 template <size_t kVectors>
-FB_INLINE void store_requantized(const __m512i (&sums)[kVectors], const __m512* factor, const ByteOutput& output,
-                                 int8_t* out, size_t count) {
+FB_INLINE auto requantized(const __m512i (&sums)[kVectors], const __m512* factor, const ByteOutput& output) {
   const __m512 most = Simd::set(static_cast<float>(output.hi - output.zero_point));
   const __m512i zero_point = _mm512_set1_epi16(static_cast<int16_t>(output.zero_point));
   __m512i x[kVectors];
   unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
     x[v] = Simd::to_int_nearest_even(Simd::min(_mm512_mul_ps(Simd::to_float(sums[v]), factor[v]), most));
   });
+  const auto least = static_cast<char>(output.lo), flip = static_cast<char>(output.flip);
   if constexpr (kVectors == 4) {
     const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(x[0], x[1]), zero_point);
     const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(x[2], x[3]), zero_point);
-    const __m512i clamped =
-        _mm512_max_epi8(_mm512_packs_epi16(low, high), _mm512_set1_epi8(static_cast<char>(output.lo)));
-    const __m512i bytes = _mm512_xor_si512(clamped, _mm512_set1_epi8(static_cast<char>(output.flip)));
-    if (count >= 64) {
-      _mm512_storeu_si512(out, bytes);
-    } else {
-      _mm512_mask_storeu_epi8(out, first_bytes(count), bytes);
-    }
+    const __m512i bytes = _mm512_max_epi8(_mm512_packs_epi16(low, high), _mm512_set1_epi8(least));
+    return _mm512_xor_si512(bytes, _mm512_set1_epi8(flip));
   } else if constexpr (kVectors == 2) {
     const __m512i shorts = _mm512_adds_epi16(_mm512_packs_epi32(x[0], x[1]), zero_point);
-    const __m256i clamped =
-        _mm256_max_epi8(_mm512_cvtsepi16_epi8(shorts), _mm256_set1_epi8(static_cast<char>(output.lo)));
-    const __m256i bytes = _mm256_xor_si256(clamped, _mm256_set1_epi8(static_cast<char>(output.flip)));
-    if (count >= 32) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), bytes);
-    } else {
-      _mm256_mask_storeu_epi8(out, static_cast<__mmask32>(first_bytes(count)), bytes);
-    }
+    const __m256i bytes = _mm256_max_epi8(_mm512_cvtsepi16_epi8(shorts), _mm256_set1_epi8(least));
+    return _mm256_xor_si256(bytes, _mm256_set1_epi8(flip));
   } else {
     const __m256i shorts = _mm256_adds_epi16(_mm512_cvtsepi32_epi16(x[0]), _mm512_castsi512_si256(zero_point));
-    const __m128i clamped = _mm_max_epi8(_mm256_cvtsepi16_epi8(shorts), _mm_set1_epi8(static_cast<char>(output.lo)));
-    const __m128i bytes = _mm_xor_si128(clamped, _mm_set1_epi8(static_cast<char>(output.flip)));
-    if (count >= 16) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);
-    } else {
-      _mm_mask_storeu_epi8(out, static_cast<__mmask16>(first_bytes(count)), bytes);
-    }
+    const __m128i bytes = _mm_max_epi8(_mm256_cvtsepi16_epi8(shorts), _mm_set1_epi8(least));
+    return _mm_xor_si128(bytes, _mm_set1_epi8(flip));
+  }
+}
+
+// The same, stored.
+template <size_t kVectors>
+FB_INLINE void store_requantized(const __m512i (&sums)[kVectors], const __m512* factor, const ByteOutput& output,
+                                 int8_t* out, size_t count) {
+  const auto bytes = requantized(sums, factor, output);
+  if constexpr (kVectors == 4) {
+    store_bytes(out, bytes, count);
+  } else if constexpr (kVectors == 2) {
+    _mm256_mask_storeu_epi8(out, static_cast<__mmask32>(first_bytes(smaller(count, 32))), bytes);
+  } else {
+    _mm_mask_storeu_epi8(out, static_cast<__mmask16>(first_bytes(smaller(count, 16))), bytes);
   }
 }
 

@@ -45,10 +45,14 @@ class DepthwiseConvKernel final : public Kernel {
     table_ = OffsetTable(repeated);
     fill_args(spec_, args_);
     args_.in.taps = geometry_.taps();
+    if (geometry_.stride[2] == geometry_.dilation[2]) {
+      args_.in.shared_columns = static_cast<size_t>(geometry_.filter[2]);
+      args_.in.line = static_cast<size_t>(geometry_.out[2]);
+    }
     args_.channels = channels;
     args_.out_stride = channels;
     padding_.assign(channels, static_cast<Row>(spec_.in_zero_point ^ (spec_.flip != 0 ? -128 : 0)));
-    const size_t packed_size = kernel_.packed_size(geometry_.taps(), channels);
+    const size_t packed_size = kernel_.packed_size(geometry_.taps(), channels, args_.in.shared_columns);
     live_ = LiveWeights(weights, layout_);
     if (weights.data != nullptr) {
       packed_ = AlignedBytes(packed_size);
@@ -98,7 +102,8 @@ class DepthwiseConvKernel final : public Kernel {
                   .taps = geometry_.taps(),
                   .channels = args_.channels,
                   .flip = spec_.flip,
-                  .zero_point = spec_.weight_zero_point},
+                  .zero_point = spec_.weight_zero_point,
+                  .shared_columns = args_.in.shared_columns},
                  to);
   }
 
