@@ -3,6 +3,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "ops/binary/float_rows.h"
 #include "ops/binary/op.h"
 #include "ops/binary/ref.h"
 #include "ops/binary/rows.h"
@@ -11,6 +12,9 @@
 
 namespace fewbits::ops {
 namespace {
+
+// Elements for which it is worth trying the rule on all 65,536 pairs, once, to be faster in every run.
+constexpr size_t kWorthAllPairs = 1024;
 
 template <class T, class Out, class F>
 Prepared quantized_kernel(const Broadcast<2>& plan, F f, const char* choice) {
@@ -37,10 +41,8 @@ std::optional<RowMultiplier> row_multiplier(FixedMultiplier m) {
   return RowMultiplier{m.value, std::max(m.shift, 0), std::max(-m.shift, 0)};
 }
 
-template <class T, class Args>
-Prepared row_kernel(const Broadcast<2>& plan, const Args& row_args, const char* name) {
-  const char* isa = "";
-  const BinaryRow<Args, T> row = select_binary_row<Args, T>(&isa);
+template <class T, class Args, class Row>
+Prepared rows_kernel(const Broadcast<2>& plan, const Args& row_args, Row row, std::string choice) {
   return make_kernel(
       [plan, row_args, row](const RunArgs& args) noexcept {
         for_each_row(plan, args.pool, kCheapGrain, [&](const std::array<size_t, 2>& offsets, size_t at, size_t length) {
@@ -48,19 +50,32 @@ Prepared row_kernel(const Broadcast<2>& plan, const Args& row_args, const char* 
               plan.row_stride(1), out<T>(args) + at, length);
         });
       },
-      std::string(name) +
-          dtype_name(std::is_same_v<T, int8_t>    ? DType::kInt8
-                     : std::is_same_v<T, uint8_t> ? DType::kUInt8
-                                                  : DType::kInt16) +
-          " rows " + isa);
+      std::move(choice));
+}
+
+template <class T, class Args>
+Prepared row_kernel(const OpContext& context, const Broadcast<2>& plan, const Args& row_args, const char* name) {
+  const char* isa = "";
+  const BinaryRow<Args, T> row = select_binary_row<Args, T>(&isa);
+  const std::string choice = std::string(name) + dtype_name(context.outputs[0].dtype);
+  if constexpr (sizeof(T) == 1 && std::is_same_v<Args, SumRowArgs>) {
+    const char* float_isa = "";
+    const FloatRow float_row = select_float_row(&float_isa);
+    if (context.outputs[0].count() >= kWorthAllPairs) {
+      if (const auto formula = find_float_row<T>(float_row, row, row_args)) {
+        return rows_kernel<T>(plan, *formula, float_row, choice + " float rows " + float_isa);
+      }
+    }
+  }
+  return rows_kernel<T>(plan, row_args, row, choice + " rows " + isa);
 }
 
 template <class Args>
 Prepared row_kernel(const OpContext& context, const Broadcast<2>& plan, const Args& args, const char* name) {
   switch (context.outputs[0].dtype) {
-    case DType::kInt8: return row_kernel<int8_t>(plan, args, name);
-    case DType::kUInt8: return row_kernel<uint8_t>(plan, args, name);
-    default: return row_kernel<int16_t>(plan, args, name);
+    case DType::kInt8: return row_kernel<int8_t>(context, plan, args, name);
+    case DType::kUInt8: return row_kernel<uint8_t>(context, plan, args, name);
+    default: return row_kernel<int16_t>(context, plan, args, name);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/cpu.h"
+#include "ops/binary/float_rows.h"
 #include "ops/binary/ref.h"
 #include "ops/binary/rows.h"
 #include "ops/one_op.h"
@@ -284,6 +285,69 @@ TEST(BinaryRows, EqualTheSpecification) {
     expect_rows_equal_specification<uint8_t>(seed);
     expect_rows_equal_specification<int16_t>(seed);
   }
+}
+
+// ---- float formulas: equal to the specification, or not chosen ----
+
+// Multipliers of scales as networks have them. Returns whether a formula was found.
+template <class T>
+bool expect_float_rows_equal_specification(uint32_t seed, bool subtract) {
+  test::Random random(seed);
+  const char* name = "";
+  const ops::FloatRow row = ops::select_float_row(&name);
+  const int lo = std::numeric_limits<T>::min(), hi = std::numeric_limits<T>::max();
+  const double a_scale = random.real(0.01f, 0.1f), b_scale = random.real(0.01f, 0.1f);
+  const double out_scale = random.real(0.02f, 0.2f), twice = 2 * std::max(a_scale, b_scale);
+  const auto zero = [&] { return static_cast<int32_t>(random.integer(lo, hi)); };
+  const ops::CommonScaleArgs sum{zero(),
+                                 zero(),
+                                 zero(),
+                                 20,
+                                 quantize_multiplier(a_scale / twice),
+                                 quantize_multiplier(b_scale / twice),
+                                 quantize_multiplier(twice / ((1 << 20) * out_scale)),
+                                 {lo + 2, hi - 1}};
+  const size_t count = static_cast<size_t>(random.integer(1, 200));
+  test::Guarded<T> a(count), b(count), out(count);
+  for (size_t i = 0; i < count; ++i) {
+    a.data()[i] = static_cast<T>(random.integer(lo, hi));
+    b.data()[i] = static_cast<T>(random.integer(lo, hi));
+  }
+  const ops::SumRowArgs args{sum.a_zero,
+                             sum.b_zero,
+                             sum.out_zero,
+                             sum.left_shift,
+                             row_multiplier(sum.a),
+                             row_multiplier(sum.b),
+                             row_multiplier(sum.out),
+                             sum.clamp.lo,
+                             sum.clamp.hi,
+                             subtract};
+  const auto formula = ops::find_float_row<T>(row, ops::binary_row_baseline<ops::SumRowArgs, T>, args);
+  if (!formula) return false;
+  for (int steps = 1; steps < 4; ++steps) {
+    const size_t a_step = steps & 1, b_step = steps >> 1;
+    row(*formula, a.data(), a_step, b.data(), b_step, out.data(), count);
+    for (size_t i = 0; i < count; ++i) {
+      const T x = a.data()[i * a_step], y = b.data()[i * b_step];
+      EXPECT_EQ(out.data()[i], subtract ? ops::QuantizedSub{sum}(x, y) : ops::QuantizedAdd{sum}(x, y))
+          << "steps " << steps << " element " << i << " seed " << seed;
+    }
+  }
+  return true;
+}
+
+TEST(BinaryFloatRows, EqualTheSpecificationAndAreMostlyFound) {
+  const char* name = "";
+  if (ops::select_float_row(&name) == nullptr) return;  // not on this machine: fixed point is all there is
+  int found = 0;
+  for (uint32_t seed = 1; seed <= 10; ++seed) {
+    for (const bool subtract : {false, true}) {
+      found += expect_float_rows_equal_specification<int8_t>(seed, subtract);
+      found += expect_float_rows_equal_specification<uint8_t>(seed, subtract);
+    }
+  }
+  EXPECT_GE(found, 30);  // of 40
 }
 
 }  // namespace

@@ -1,0 +1,89 @@
+// The choice of float formulas for sums of bytes, each compared with the fixed-point rule on all pairs.
+#include "ops/binary/float_rows.h"
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "base/cpu.h"
+
+namespace fewbits::ops {
+namespace {
+
+constexpr size_t kBytes = 256;
+
+// The rule's results: row x holds those of byte x with every byte.
+template <class T>
+std::vector<T> all_pairs(BinaryRow<SumRowArgs, T> exact, const SumRowArgs& args) {
+  std::array<T, kBytes> bytes;
+  for (size_t i = 0; i < kBytes; ++i) bytes[i] = static_cast<T>(i);
+  std::vector<T> results(kBytes * kBytes);
+  for (size_t x = 0; x < kBytes; ++x) exact(args, &bytes[x], 0, bytes.data(), 1, &results[x * kBytes], kBytes);
+  return results;
+}
+
+template <class T>
+bool equals(FloatRow row, const FloatSumArgs& args, const std::vector<T>& results) {
+  std::array<T, kBytes> bytes, out;
+  for (size_t i = 0; i < kBytes; ++i) bytes[i] = static_cast<T>(i);
+  for (size_t x = 0; x < kBytes; ++x) {
+    row(args, &bytes[x], 0, bytes.data(), 1, out.data(), kBytes);
+    if (std::memcmp(out.data(), &results[x * kBytes], kBytes) != 0) return false;
+  }
+  return true;
+}
+
+// Neighbours of a float: rounding differs between them just enough to move the few pairs that lie next to a tie.
+float neighbour(float value, int step) {
+  if (step == 0) return value;
+  return std::nextafter(value, step > 0 ? std::numeric_limits<float>::max() : std::numeric_limits<float>::lowest());
+}
+
+double real(const RowMultiplier& m) { return std::ldexp(static_cast<double>(m.value), m.left - m.right - 31); }
+
+}  // namespace
+
+FloatRow select_float_row(const char** name) noexcept {
+#if defined(__x86_64__)
+  if (isa() >= Isa::kAvx512) {
+    *name = "avx512";
+    return float_row_avx512;
+  }
+#endif
+  *name = "";
+  return nullptr;
+}
+
+template <class T>
+std::optional<FloatSumArgs> find_float_row(FloatRow row, BinaryRow<SumRowArgs, T> exact, const SumRowArgs& args) {
+  if (row == nullptr) return std::nullopt;
+  constexpr int32_t kShift = std::is_same_v<T, uint8_t> ? 128 : 0;
+  FloatSumArgs candidate;
+  candidate.out_zero = args.out_zero - kShift;
+  candidate.lo = args.lo - kShift;
+  candidate.hi = args.hi - kShift;
+  candidate.flip = kShift;
+  const double common = std::ldexp(real(args.out), args.left_shift);
+  const double a_scale = real(args.a) * common, b_scale = real(args.b) * common * (args.subtract ? -1 : 1);
+  const double offset = -((args.a_zero - kShift) * a_scale + (args.b_zero - kShift) * b_scale);
+  const std::vector<T> results = all_pairs(exact, args);
+  for (const double nudge : {0.0, 0x1p-18, -0x1p-18}) {
+    for (const int a_step : {0, 1, -1}) {
+      for (const int b_step : {0, 1, -1}) {
+        candidate.a_scale = neighbour(static_cast<float>(a_scale), a_step);
+        candidate.b_scale = neighbour(static_cast<float>(b_scale), b_step);
+        candidate.offset = static_cast<float>(offset + nudge);
+        if (equals(row, candidate, results)) return candidate;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+template std::optional<FloatSumArgs> find_float_row(FloatRow, BinaryRow<SumRowArgs, int8_t>, const SumRowArgs&);
+template std::optional<FloatSumArgs> find_float_row(FloatRow, BinaryRow<SumRowArgs, uint8_t>, const SumRowArgs&);
+
+}  // namespace fewbits::ops
