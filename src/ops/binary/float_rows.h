@@ -1,6 +1,7 @@
 // Rows of sums of bytes in float32: ten times faster than the fixed-point rule of rows.h, which says what the results
-// must be. So a float formula is used only where it was compared with the rule for all 65,536 pairs of
-// bytes, when the plan was made. (A product has no such formula: its rule rounds twice, coarsely.) Plain data and pointers only: ISA files include this.
+// must be. So a float formula is used only where it was compared with the rule for all 65,536 pairs of bytes, when the
+// plan was made. (A product has no such formula: its rule rounds twice, coarsely.) Plain data and pointers only: ISA
+// files include this.
 #pragma once
 
 #include <cstddef>
