@@ -19,10 +19,12 @@ import flatbuffers
 
 
 def with_signature(source, folder):
-    """Its calibration runs signatures only: a model without one gets one."""
+    """Its calibration runs signatures only, and it reads operator codes of newer files only: an older model gets both."""
     if Interpreter(source).get_signature_list():
         return source
     model = tfl_flatbuffer_utils.read_model(source)
+    for code in model.operatorCodes:
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
     signature = schema.SignatureDefT()
     signature.signatureKey = b"serving_default"
     signature.subgraphIndex = 0

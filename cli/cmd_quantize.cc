@@ -34,7 +34,8 @@ constexpr const char* kExamples =
 struct Flags {
   std::string input, output, mode, calibrate, stats, input_type, output_type, range = "minmax", signature;
   QuantizeOptions options;
-  bool per_tensor = false;
+  std::string rounding = "mean";
+  bool per_tensor = false, plain_bias = false;
   PreprocessFlags preprocess;
   SampleFlags samples;
   ThreadFlag threads;
@@ -48,6 +49,8 @@ QuantizeOptions quantize_options(const Flags& flags) {
   QuantizeOptions options = flags.options;
   options.mode = *mode_from_name(flags.mode);
   options.per_channel = !flags.per_tensor;
+  options.rounding = flags.rounding == "nearest" ? WeightRounding::kNearest : WeightRounding::kKeepMeans;
+  options.correct_bias = !flags.plain_bias;
   options.range = flags.range == "average" ? RangeRule::kMovingAverage : RangeRule::kMinMax;
   if (!flags.input_type.empty()) options.input_type = *dtype_from_name(flags.input_type);
   if (!flags.output_type.empty()) options.output_type = *dtype_from_name(flags.output_type);
@@ -284,6 +287,13 @@ void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
         ->check(CLI::IsMember({"float32", "int8", "uint8", "int16"}));
   }
   command->add_flag("--per-tensor", flags->per_tensor, "One scale a weight tensor, not one a channel");
+  command
+      ->add_option("--rounding", flags->rounding,
+                   "Round the weights of a filter together so that their mean stays, or each to its nearest (mean)")
+      ->type_name("mean|nearest")
+      ->check(CLI::IsMember({"mean", "nearest"}));
+  command->add_flag("--no-bias-correction", flags->plain_bias,
+                    "Leave biases as they are: by default they take back the shift that rounded weights cause");
   command
       ->add_option("--min-elements", flags->options.min_elements,
                    "Mode weights leaves smaller constants in float (1024)")

@@ -150,6 +150,8 @@ typedef struct fb_quantize_options {
   bool per_tensor;             /* false: one weight scale a channel */
   size_t min_elements;         /* 1024: FB_MODE_WEIGHTS leaves smaller constants alone */
   bool average_range;          /* false: the widest range that was seen */
+  bool nearest_rounding;       /* each weight to its nearest integer, instead of filters so that their means stay */
+  bool plain_bias;             /* leave out bias correction */
   /* Patterns of operator types or output names, with * and ?; NULL-terminated arrays, or NULL. */
   const char* const* include;
   const char* const* exclude;

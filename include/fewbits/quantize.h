@@ -23,6 +23,9 @@ enum class QuantizeMode {
 // Which range of a tensor counts: the widest that was seen, or the moving average of each sample's.
 enum class RangeRule { kMinMax, kMovingAverage };
 
+// How weights become integers: the taps of a filter together, so that their sum stays, or each to its nearest.
+enum class WeightRounding { kKeepMeans, kNearest };
+
 struct QuantizeOptions {
   QuantizeMode mode = QuantizeMode::kInt8;
   // The types of the model's float inputs and outputs: float32, int8, uint8 or int16. Unset (kVariant): int8 for kInt8Only, else
@@ -31,6 +34,9 @@ struct QuantizeOptions {
   bool per_channel = true;     // one weight scale a channel where the operator has them; false: one a tensor
   size_t min_elements = 1024;  // kWeights: smaller constants stay float, as in TensorFlow's converter
   RangeRule range = RangeRule::kMinMax;
+  WeightRounding rounding = WeightRounding::kKeepMeans;
+  // Integer modes: biases take back the shift of the mean that rounded weights cause, where calibration has the channels' means.
+  bool correct_bias = true;
   // Patterns of operator types ("CONV_2D"), or of output tensor names with * and ?; an operator is quantized when it matches an
   // include (or there is none) and no exclude.
   std::vector<std::string> include, exclude;

@@ -112,6 +112,8 @@ Result<fewbits::QuantizeOptions> convert(const fb_quantize_options& from) {
     *target = static_cast<fewbits::DType>(type);
   }
   to.per_channel = !from.per_tensor;
+  if (from.nearest_rounding) to.rounding = fewbits::WeightRounding::kNearest;
+  to.correct_bias = !from.plain_bias;
   to.min_elements = from.min_elements;
   to.range = from.average_range ? fewbits::RangeRule::kMovingAverage : fewbits::RangeRule::kMinMax;
   to.include = strings(from.include);

@@ -3,6 +3,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
+
+#include "ir/op_def.h"
 
 namespace fewbits::calibrate {
 namespace {
@@ -50,6 +53,46 @@ Extremes finite_extremes(const float* values, size_t count) {
   return out;
 }
 
+// The mean of each channel (the last dimension) over all positions.
+std::vector<double> channel_means(const float* values, size_t count, size_t channels) {
+  constexpr size_t kBlock = 64;  // rows summed in float32 before they go into float64
+  std::vector<double> sums(channels, 0.0);
+  std::vector<float> block(channels);
+  const size_t rows = count / channels;
+  for (size_t row = 0; row < rows;) {
+    std::fill(block.begin(), block.end(), 0.0f);
+    for (const size_t end = std::min(rows, row + kBlock); row < end; ++row) {
+      const float* at = values + row * channels;
+      for (size_t c = 0; c < channels; ++c) block[c] += at[c];
+    }
+    for (size_t c = 0; c < channels; ++c) sums[c] += block[c];
+  }
+  for (double& sum : sums) sum /= static_cast<double>(rows);
+  return sums;
+}
+
+// The values that are multiplied with constant weights by operators with a constant bias, by subgraph.
+std::set<std::pair<int32_t, ValueId>> inputs_of_biased_products(const Model& model) {
+  std::set<std::pair<int32_t, ValueId>> found;
+  for (size_t g = 0; g < model.graphs.size(); ++g) {
+    const Graph& graph = model.graphs[g];
+    const auto is_constant = [&](ValueId id) { return id != kNoValue && graph.value(id).is_const; };
+    for (NodeId id : graph.order()) {
+      const Node& node = graph.node(id);
+      const OpDef* def = find_op(node);
+      if (def == nullptr) continue;
+      const auto& rules = def->quant.inputs;
+      for (size_t i = 0; i < std::min(node.inputs.size(), rules.size()); ++i) {
+        if (rules[i].kind != OperandQuant::kBias || !is_constant(node.inputs[i])) continue;
+        const auto input = static_cast<size_t>(rules[i].input), weights = static_cast<size_t>(rules[i].weights);
+        if (std::max(input, weights) >= node.inputs.size() || !is_constant(node.inputs[weights])) continue;
+        if (node.inputs[input] != kNoValue) found.emplace(static_cast<int32_t>(g), node.inputs[input]);
+      }
+    }
+  }
+  return found;
+}
+
 std::string describe_value(const Graph& graph, ValueId id) {
   const NodeId producer = UseMap(graph).producer(id);
   return producer < 0 ? fmt::format("input '{}'", graph.value(id).name)
@@ -58,7 +101,8 @@ std::string describe_value(const Graph& graph, ValueId id) {
 
 class Collector {
  public:
-  Collector(const Model& model, const CollectOptions& options) : model_(model), options_(options) {
+  Collector(const Model& model, const CollectOptions& options)
+      : model_(model), options_(options), with_means_(inputs_of_biased_products(model)) {
     statistics_.fingerprint = model_fingerprint(model);
   }
 
@@ -76,6 +120,9 @@ class Collector {
     TensorStats& stats = statistics_.tensors[{graph, id}];
     if (stats.samples == 0) stats.name = model_.graphs[static_cast<size_t>(graph)].value(id).name;
     stats.add(range.min, range.max);
+    if (range.finite && !tensor.shape.empty() && with_means_.contains({graph, id})) {
+      stats.add_means(channel_means(values, count, static_cast<size_t>(tensor.shape.back())));
+    }
     return {};
   }
 
@@ -94,6 +141,7 @@ class Collector {
 
   const Model& model_;
   const CollectOptions& options_;
+  const std::set<std::pair<int32_t, ValueId>> with_means_;
   Statistics statistics_;
 };
 

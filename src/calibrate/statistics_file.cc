@@ -1,5 +1,6 @@
 // Statistics as JSON: {"format": "fewbits-statistics", "version": 1, "model": fingerprint, "samples": n, "preprocess": {...},
-// "tensors": [{"graph", "value", "name", "samples", "min", "max", "first": [min, max], "rest": [min, max]}]}.
+// "tensors": [{"graph", "value", "name", "samples", "min", "max", "first": [min, max], "rest": [min, max],
+// "mean_sums": [...] where channels have means}]}.
 #include "calibrate/statistics_file.h"
 
 #include <cmath>
@@ -59,6 +60,7 @@ TensorStats read_tensor(const json& object) {
   stats.first_max = object.at("first").at(1);
   stats.rest_min = object.at("rest").at(0);
   stats.rest_max = object.at("rest").at(1);
+  if (object.contains("mean_sums")) stats.mean_sums = object.at("mean_sums").get<std::vector<int64_t>>();
   if (stats.samples == 0 || !std::isfinite(stats.min) || !std::isfinite(stats.max) || stats.min > stats.max) {
     throw std::invalid_argument(fmt::format("tensor '{}' has no range", stats.name));
   }
@@ -78,6 +80,7 @@ std::string statistics_text(const StatisticsFile& file) {
                        {"max", stats.max},
                        {"first", {stats.first_min, stats.first_max}},
                        {"rest", {stats.rest_min, stats.rest_max}}});
+    if (!stats.mean_sums.empty()) tensors.back()["mean_sums"] = stats.mean_sums;
   }
   const json document = {{"format", kFormat},
                          {"version", kVersion},

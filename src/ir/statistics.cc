@@ -18,6 +18,21 @@ void TensorStats::add(float sample_min, float sample_max) noexcept {
   rest_max = kDecay * rest_max + (1 - kDecay) * sample_max;
 }
 
+void TensorStats::add_means(std::span<const double> channel_means) {
+  if (samples == 1) mean_sums.assign(channel_means.size(), 0);
+  if (mean_sums.size() != channel_means.size()) return mean_sums.clear();
+  constexpr double kMost = 1e12;  // of a million samples' sum, too, nothing overflows
+  for (size_t c = 0; c < mean_sums.size(); ++c) {
+    mean_sums[c] += std::llround(std::clamp(channel_means[c] / kMeanUnit, -kMost, kMost));
+  }
+}
+
+std::vector<double> TensorStats::means() const {
+  std::vector<double> out;
+  for (int64_t sum : mean_sums) out.push_back(static_cast<double>(sum) * kMeanUnit / static_cast<double>(samples));
+  return out;
+}
+
 double TensorStats::decay() const noexcept { return std::pow(kDecay, static_cast<double>(samples)); }
 
 void TensorStats::merge(const TensorStats& later) noexcept {
@@ -31,6 +46,8 @@ void TensorStats::merge(const TensorStats& later) noexcept {
   rest_max = d * rest_max + later.rest_max;
   min = std::min(min, later.min);
   max = std::max(max, later.max);
+  if (mean_sums.size() != later.mean_sums.size()) mean_sums.clear();
+  for (size_t c = 0; c < mean_sums.size(); ++c) mean_sums[c] += later.mean_sums[c];
   samples += later.samples;
 }
 

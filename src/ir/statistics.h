@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "ir/model.h"
 
@@ -22,9 +24,17 @@ struct TensorStats {
   double first_min = 0, first_max = 0;
   double rest_min = 0, rest_max = 0;
 
+  // The sum over samples of each channel's mean (its last dimension), of tensors whose consumers' biases can be corrected: in
+  // units of kMeanUnit, so that no order of adding changes it. Empty for other tensors, and where the channels vary.
+  std::vector<int64_t> mean_sums;
+
   static constexpr double kDecay = 0.95;
+  static constexpr double kMeanUnit = 1.0 / (1 << 24);
 
   void add(float sample_min, float sample_max) noexcept;
+  // After add() of the same sample.
+  void add_means(std::span<const double> channel_means);
+  std::vector<double> means() const;
   void merge(const TensorStats& later) noexcept;
   float average_min() const noexcept;
   float average_max() const noexcept;

@@ -3,6 +3,7 @@
 #include <map>
 #include <tuple>
 
+#include "quantize/algorithms/bias_correction.h"
 #include "quantize/algorithms/lstm.h"
 #include "quantize/integer_plan.h"
 #include "quantize/internal.h"
@@ -14,10 +15,12 @@ namespace {
 
 class GraphRewriter {
  public:
-  GraphRewriter(Model& model, int32_t graph, const Options& options, const IntegerPlan& plan)
+  GraphRewriter(Model& model, int32_t graph, const Options& options, const Statistics& statistics,
+                const IntegerPlan& plan)
       : model_(model),
         graph_index_(graph),
         options_(options),
+        statistics_(statistics),
         plan_(plan),
         uses_(model.graphs[static_cast<size_t>(graph)]) {
     is_interface_ = graph == 0 || std::any_of(model.signatures.begin(), model.signatures.end(),
@@ -79,14 +82,14 @@ class GraphRewriter {
       const OperandRule& operand = operand_rule(rule.inputs, i);
       if (operand.kind == OperandQuant::kBias) continue;
       if (operand.kind == OperandQuant::kWeights && graph().value(inputs[i]).is_const) {
-        FB_ASSIGN(graph().node(id).inputs[i], weights(inputs, rule, i));
+        FB_ASSIGN(graph().node(id).inputs[i], weights(graph().node(id), inputs, rule, i));
       } else {
         FB_ASSIGN(graph().node(id).inputs[i], activation(id, i, inputs[i]));
       }
     }
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (is_float(inputs[i]) && operand_rule(rule.inputs, i).kind == OperandQuant::kBias) {
-        graph().node(id).inputs[i] = bias(graph().node(id), operand_rule(rule.inputs, i), inputs[i]);
+        graph().node(id).inputs[i] = bias(graph().node(id), operand_rule(rule.inputs, i), inputs, inputs[i]);
       }
     }
     const std::vector<ValueId> outputs = graph().node(id).outputs;
@@ -131,7 +134,7 @@ class GraphRewriter {
     return known = graph().add_value(std::move(value));
   }
 
-  Result<ValueId> weights(const std::vector<ValueId>& inputs, const QuantRule& rule, size_t i) {
+  Result<ValueId> weights(const Node& node, const std::vector<ValueId>& inputs, const QuantRule& rule, size_t i) {
     const ValueId source = inputs[i];
     const Value& value = graph().value(source);
     int axis = options_.per_channel ? operand_rule(rule.inputs, i).axis : -1;
@@ -139,7 +142,7 @@ class GraphRewriter {
     FB_ASSIGN(std::vector<float> least, bias_limits(inputs, rule, i, axis));
     auto& known = weights_[{source, axis, least}];
     if (known != 0) return known;
-    QuantizedWeights quantized = quantize_weights(value.data.as<float>(), value.shape, axis, least);
+    QuantizedWeights quantized = weights_of(node, value, axis, options_, least);
     Value integer = value;
     integer.dtype = DType::kInt8;
     integer.quant = std::move(quantized.quant);
@@ -177,11 +180,26 @@ class GraphRewriter {
     return least;
   }
 
-  ValueId bias(const Node& node, const OperandRule& rule, ValueId source) {
+  // The float bias, less the shift of the mean that the weights' rounding causes. `inputs` are the float operands.
+  std::vector<float> corrected_bias(const Node& node, const OperandRule& rule, const std::vector<ValueId>& inputs,
+                                    ValueId source) {
+    const auto floats = graph().value(source).data.as<float>();
+    std::vector<float> corrected(floats.begin(), floats.end());
+    const TensorStats* stats = statistics_.find(graph_index_, inputs[static_cast<size_t>(rule.input)]);
+    if (!options_.correct_bias || stats == nullptr) return corrected;
+    const auto weights_at = static_cast<size_t>(rule.weights);
+    const std::vector<double> shift = mean_shift(graph(), node, graph().value(inputs[weights_at]),
+                                                 graph().value(node.inputs[weights_at]), stats->means());
+    if (shift.size() != corrected.size()) return corrected;
+    for (size_t c = 0; c < shift.size(); ++c) corrected[c] = static_cast<float>(corrected[c] - shift[c]);
+    return corrected;
+  }
+
+  ValueId bias(const Node& node, const OperandRule& rule, const std::vector<ValueId>& inputs, ValueId source) {
     const Value& input = graph().value(node.inputs[static_cast<size_t>(rule.input)]);
     const Value& weight = graph().value(node.inputs[static_cast<size_t>(rule.weights)]);
     Value value = graph().value(source);
-    const auto floats = value.data.as<float>();
+    const std::vector<float> floats = corrected_bias(node, rule, inputs, source);
     const float input_scale = input.quant.scale[0];
     value.quant = {};
     value.quant.axis = 0;
@@ -327,6 +345,7 @@ class GraphRewriter {
   Model& model_;
   const int32_t graph_index_;
   const Options& options_;
+  const Statistics& statistics_;
   const IntegerPlan& plan_;
   const UseMap uses_;          // of the graph as it was
   bool is_interface_ = false;  // users see its inputs and outputs, no other graph calls it
@@ -363,7 +382,7 @@ Status quantize_integer_mode(Model& model, const Options& options, const Statist
                                      [](const Decision& d) { return d.treatment == Treatment::kFloat; });
   if (options.mode == Mode::kInt8Only && has_float) return offenders(out.decisions);
   for (size_t g = 0; g < before.graphs.size(); ++g) {
-    FB_TRY(GraphRewriter(model, static_cast<int32_t>(g), options, *plans[g]).run());
+    FB_TRY(GraphRewriter(model, static_cast<int32_t>(g), options, statistics, *plans[g]).run());
   }
   return {};
 }

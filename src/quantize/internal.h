@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/op_def.h"
+#include "quantize/params.h"
 #include "quantize/quantize.h"
 
 namespace fewbits::quantize {
@@ -15,6 +16,10 @@ const OperandRule& operand_rule(const std::vector<OperandRule>& rules, size_t i)
 bool is_float_constant(const Value& value);
 // The name of a node's first output.
 std::string output_name(const Graph& graph, const Node& node);
+
+// A node's constant weights as int8, rounded as the options say; see quantize_weights.
+QuantizedWeights weights_of(const Node& node, const Value& value, int axis, const Options& options,
+                            std::span<const float> min_scale = {});
 
 // The operands of a node as its OpDef functions want to see them.
 class NodeView {

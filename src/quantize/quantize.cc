@@ -3,6 +3,7 @@
 
 #include "ops/evaluate.h"
 #include "passes/fold_constants.h"
+#include "quantize/algorithms/mean_rounding.h"
 #include "quantize/internal.h"
 #include "schema/tflite.h"
 
@@ -70,6 +71,17 @@ bool is_float_constant(const Value& value) {
 
 std::string output_name(const Graph& graph, const Node& node) {
   return node.outputs.empty() || node.outputs[0] == kNoValue ? std::string() : graph.value(node.outputs[0]).name;
+}
+
+QuantizedWeights weights_of(const Node& node, const Value& value, int axis, const Options& options,
+                            std::span<const float> min_scale) {
+  const auto floats = value.data.as<float>();
+  QuantizedWeights weights = quantize_weights(floats, value.shape, axis, min_scale);
+  const bool filters = node.op == Op::CONV_2D || node.op == Op::DEPTHWISE_CONV_2D;
+  if (filters && options.rounding == WeightRounding::kKeepMeans) {
+    keep_means(floats, value.shape, weights.quant, weights.values);
+  }
+  return weights;
 }
 
 NodeView::NodeView(const Model& model, int32_t graph, NodeId id) {

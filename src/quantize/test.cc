@@ -91,6 +91,43 @@ TEST(Int8, ParametersFollowTheRules) {
   EXPECT_EQ(softmax.quant.zero(), -128);
 }
 
+TEST(Int8, BiasesTakeBackTheShiftOfRoundedWeights) {
+  Model model = small_network();
+  for (NodeId id : model.main().order()) {
+    Node& node = model.graphs[0].node(id);
+    if (node.op == Op::FULLY_CONNECTED)
+      node.inputs[2] = fewbits::testing::add_floats(model.graphs[0], "fc/b", {5}, {1, 2, 3, 4, 5});
+  }
+  Statistics statistics = some_statistics(model);
+  const Node& source = only(model.main(), Op::FULLY_CONNECTED);
+  TensorStats& stats = statistics.tensors[{0, source.inputs[0]}];
+  const std::vector<double> means(static_cast<size_t>(model.main().value(source.inputs[0]).shape.back()), 1.0);
+  stats.add_means(means);
+  Options options;
+  const auto corrected = quantize(model, options, &statistics);
+  options.correct_bias = false;
+  const auto plain = quantize(model, options, &statistics);
+  ASSERT_TRUE(corrected && plain);
+  const auto bias = [](const Quantized& out) -> const Value& {
+    return out.model.main().value(only(out.model.main(), Op::FULLY_CONNECTED).inputs[2]);
+  };
+  const Graph& g = plain->model.main();
+  const Value& weights = g.value(only(g, Op::FULLY_CONNECTED).inputs[1]);
+  const auto floats = model.main().value(source.inputs[1]).data.as<float>();
+  bool moved = false;
+  for (size_t o = 0; o < weights.quant.scale.size(); ++o) {
+    double shift = 0;  // with all means 1: the sum of the row's rounding errors
+    for (size_t c = 0; c < means.size(); ++c) {
+      shift += double{weights.quant.scale[o]} * weights.data.as<int8_t>()[o * means.size() + c] -
+               floats[o * means.size() + c];
+    }
+    const double steps = bias(*plain).data.as<int32_t>()[o] - bias(*corrected).data.as<int32_t>()[o];
+    EXPECT_NEAR(steps * bias(*plain).quant.scale[o], shift, 1.1 * bias(*plain).quant.scale[o]);
+    moved |= steps != 0;
+  }
+  EXPECT_TRUE(moved);
+}
+
 TEST(Int8, Uint8InterfaceIsTheInt8OneShifted) {
   Options options;
   options.input_type = DType::kUInt8;

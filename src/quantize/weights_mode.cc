@@ -91,12 +91,12 @@ class WeightsMode {
     for (size_t i : weights) {
       const ValueId source = node.inputs[i];
       const int axis = scale_axis(def, i, hybrid, graph(g).value(source));
-      const ValueId stored = stored_as_int8(g, source, axis);
+      const ValueId stored = stored_as_int8(g, node, source, axis);
       graph(g).node(id).inputs[i] = hybrid || (def.flags & kTable) ? stored : dequantized(g, stored, source, id);
     }
     if (!hybrid && (def.flags & kTable)) return gather_in_int8(g, id, decision);
     decision.treatment = hybrid ? Treatment::kHybrid : Treatment::kWeightOnly;
-    if (!hybrid) decision.reason = "no hybrid kernel: weights are stored in int8 and computed in float";
+    if (!hybrid) decision.reason = "its weights are stored in int8 and computed in float";
     if (hybrid) {
       set_asymmetric(graph(g).node(id));
       update_version(model_, g, id);
@@ -110,14 +110,14 @@ class WeightsMode {
     return axis < static_cast<int>(value.shape.size()) ? axis : -1;
   }
 
-  ValueId stored_as_int8(int32_t g, ValueId source, int axis) {
+  ValueId stored_as_int8(int32_t g, const Node& node, ValueId source, int axis) {
     const auto key = std::make_pair(source, axis);
     const auto known = stored_.find(key);
     if (known != stored_.end()) return known->second;
     Value value = graph(g).value(source);
     auto& kept = shared_[{value.data.identity(), axis}];
     if (kept.second.empty()) {
-      QuantizedWeights weights = quantize_weights(value.data.as<float>(), value.shape, axis);
+      QuantizedWeights weights = weights_of(node, value, axis, options_);
       kept = {std::move(weights.quant), ConstData::own(std::move(weights.values))};
     }
     value.dtype = DType::kInt8;

@@ -87,13 +87,23 @@ std::string decline_live_weights(const OpContext& context, DType) {
 OperandRule weights_along(int8_t axis) { return {.kind = OperandQuant::kWeights, .axis = axis}; }
 constexpr OperandRule kFree = {.kind = OperandQuant::kFree};
 
-QuantRule conv_rule(int8_t axis) {
+QuantRule conv_rule() {
   return {.int8 = true,
           .int16 = true,
-          .inputs = {kFree, weights_along(axis), {.kind = OperandQuant::kBias}},
+          .inputs = {kFree, weights_along(0), {.kind = OperandQuant::kBias}},
           .outputs = {kFree},
           .hybrid_weights = {1},
           .hybrid_per_axis = true,
+          .decline = decline_live_weights};
+}
+
+// There are hybrid depthwise kernels, but weights mode does without: few multiplications a value do not pay for quantizing it on
+// the fly, and LiteRT's is several times slower than its float one. The filter is stored in int8 and computed in float.
+QuantRule depthwise_rule() {
+  return {.int8 = true,
+          .int16 = true,
+          .inputs = {kFree, weights_along(3), {.kind = OperandQuant::kBias}},
+          .outputs = {kFree},
           .decline = decline_live_weights};
 }
 
@@ -114,13 +124,13 @@ const OpDef kOps[] = {
      .infer = infer_conv,
      .prepare = prepare_conv,
      .version = conv_version,
-     .quant = conv_rule(0)},
+     .quant = conv_rule()},
     {.op = Op::DEPTHWISE_CONV_2D,
      .inputs = {2, 3},
      .infer = infer_conv,
      .prepare = prepare_depthwise,
      .version = depthwise_version,
-     .quant = conv_rule(3)},
+     .quant = depthwise_rule()},
     {.op = Op::TRANSPOSE_CONV,
      .inputs = {3, 4},
      .infer = infer_transpose_conv,
