@@ -72,7 +72,8 @@ std::vector<ValueId> GraphBuilder::nodes(Op op, std::vector<ValueId> inputs, siz
   node.op = op;
   node.inputs = std::move(inputs);
   if (options != nullptr) node.options = std::move(options);
-  return typed_nodes(std::move(node), output_types(graph(), node, outputs));
+  const std::vector<DType> types = output_types(graph(), node, outputs);
+  return typed_nodes(std::move(node), types);
 }
 
 std::vector<ValueId> GraphBuilder::typed_nodes(Node node, const std::vector<DType>& types) {

@@ -1,7 +1,7 @@
 // Bias correction: rounding weights shifts the mean of what an operator gives; its bias takes that shift back.
 //
-// Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, section 4.2, with the means
-// of the inputs from calibration.
+// Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, section 4.2; the means of
+// the inputs come from calibration.
 #pragma once
 
 #include <cstdint>
