@@ -17,6 +17,7 @@
 
 #include "base/checked.h"
 #include "base/cpu.h"
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/half.h"
 #include "base/status.h"
@@ -59,6 +60,15 @@ TEST(Checked, OverflowIsNothing) {
   EXPECT_EQ(checked_count(std::vector<int32_t>{2, 0, 5}), 0u);
   EXPECT_FALSE(checked_count(std::vector<int32_t>{2, -1}));
   EXPECT_FALSE(checked_count(std::vector<int32_t>(3, std::numeric_limits<int32_t>::max())));
+}
+
+// The check value of CRC-32C, and those of RFC 3720, B.4.
+TEST(Crc32c, GivesThePublishedValues) {
+  const auto of = [](const std::vector<uint8_t>& bytes) { return crc32c(bytes); };
+  EXPECT_EQ(of({'1', '2', '3', '4', '5', '6', '7', '8', '9'}), 0xe3069283u);
+  EXPECT_EQ(of(std::vector<uint8_t>(32, 0)), 0x8a9136aau);
+  EXPECT_EQ(of(std::vector<uint8_t>(32, 0xff)), 0x62a8ab43u);
+  EXPECT_EQ(of({}), 0u);
 }
 
 TEST(ThreadPool, CoversEveryElementOnce) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "formats/savedmodel/import.h"
 #include "formats/tflite/reader.h"
 
 namespace fewbits::formats {
@@ -38,7 +39,7 @@ Result<std::vector<uint8_t>> read_head(const std::string& path) {
 }  // namespace
 
 std::span<const Format* const> all_formats() {
-  static const Format* const kAll[] = {&kTflite};
+  static const Format* const kAll[] = {&kTflite, &savedmodel::format()};
   return kAll;
 }
 

@@ -1,0 +1,210 @@
+// Graphs made of messages, as TensorFlow writes them: calls, variables, errors that name what is wrong.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "formats/savedmodel/import.h"
+#include "formats/savedmodel/tensorflow.pb.h"
+
+namespace fewbits::savedmodel {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Writes a SavedModel's messages; one signature "serving_default" with input "x" and output "y".
+class ModelWriter {
+ public:
+  ModelWriter() {
+    model_.set_saved_model_schema_version(1);
+    meta_ = model_.add_meta_graphs();
+    meta_->mutable_meta_info_def()->add_tags("serve");
+    auto* x = graph()->add_node();
+    x->set_name("x_in");
+    x->set_op("Placeholder");
+    auto* signature = meta_->add_signature_def();
+    signature->set_key("serving_default");
+    auto* input = signature->mutable_value()->add_inputs();
+    input->set_key("x");
+    input->mutable_value()->set_name("x_in:0");
+    input->mutable_value()->set_dtype(tf::DT_FLOAT);
+    input->mutable_value()->mutable_tensor_shape()->add_dim()->set_size(-1);
+    input->mutable_value()->mutable_tensor_shape()->add_dim()->set_size(4);
+    output_ = signature->mutable_value()->add_outputs();
+    output_->set_key("y");
+  }
+  tf::GraphDef* graph() { return meta_->mutable_graph_def(); }
+  tf::MetaGraphDef* meta() { return meta_; }
+  void set_output(const std::string& tensor) { output_->mutable_value()->set_name(tensor); }
+  tf::NodeDef* node(const std::string& name, const std::string& op, const std::vector<std::string>& inputs) {
+    return fill(graph()->add_node(), name, op, inputs);
+  }
+  static tf::NodeDef* fill(tf::NodeDef* node, const std::string& name, const std::string& op,
+                           const std::vector<std::string>& inputs) {
+    node->set_name(name);
+    node->set_op(op);
+    for (const auto& input : inputs) node->add_input(input);
+    return node;
+  }
+  // A call of a function `name` with one argument "a".
+  void call(const std::string& node_name, const std::string& function, const std::string& input) {
+    auto* attr = node(node_name, "StatefulPartitionedCall", {input})->add_attr();
+    attr->set_key("f");
+    attr->mutable_value()->mutable_func()->set_name(function);
+  }
+  tf::FunctionDef* function(const std::string& name, const std::string& returned) {
+    auto* out = graph()->mutable_library()->add_function();
+    out->mutable_signature()->set_name(name);
+    out->mutable_signature()->add_input_arg()->set_name("a");
+    out->mutable_signature()->add_output_arg()->set_name("r");
+    auto* ret = out->add_ret();
+    ret->set_key("r");
+    ret->set_value(returned);
+    return out;
+  }
+  std::string bytes() const { return model_.SerializeAsString(); }
+
+ private:
+  tf::SavedModel model_;
+  tf::MetaGraphDef* meta_;
+  tf::SignatureDef::Entry* output_;
+};
+
+Result<formats::Imported> import(const std::string& bytes, const formats::ImportOptions& options = {}) {
+  return import_bytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, options);
+}
+
+TEST(SavedModel, CallsAreInlinedAndTheBatchStaysOpen) {
+  ModelWriter writer;
+  auto* inner = writer.function("inner", "neg:y:0");
+  ModelWriter::fill(inner->add_node_def(), "neg", "Neg", {"a"});
+  auto* outer = writer.function("outer", "call:output:0");
+  auto* call = ModelWriter::fill(outer->add_node_def(), "call", "PartitionedCall", {"relu:activations:0"});
+  auto* attr = call->add_attr();
+  attr->set_key("f");
+  attr->mutable_value()->mutable_func()->set_name("inner");
+  ModelWriter::fill(outer->add_node_def(), "relu", "Relu", {"a"});
+  writer.call("layer", "outer", "x_in");
+  writer.set_output("layer:0");
+  const auto imported = import(writer.bytes());
+  ASSERT_TRUE(imported) << imported.error().message;
+  const Graph& graph = imported->model.main();
+  ASSERT_EQ(graph.order().size(), 2u);
+  EXPECT_EQ(graph.node(graph.order()[0]).op, Op::RELU);
+  EXPECT_EQ(graph.node(graph.order()[1]).op, Op::NEG);
+  EXPECT_EQ(graph.value(graph.inputs[0]).shape_signature, Shape({-1, 4}));
+  EXPECT_EQ(imported->model.signatures[0].outputs[0].name, "y");
+}
+
+TEST(SavedModel, AGivenShapeReplacesTheFilesOwn) {
+  ModelWriter writer;
+  writer.node("y", "Relu", {"x_in"});
+  writer.set_output("y:0");
+  const auto imported = import(writer.bytes(), {.shapes = {{"x", {3, 4}}}});
+  ASSERT_TRUE(imported) << imported.error().message;
+  EXPECT_EQ(imported->model.main().value(imported->model.main().inputs[0]).shape, Shape({3, 4}));
+}
+
+TEST(SavedModel, AllUnknownOperatorsAreListed) {
+  ModelWriter writer;
+  writer.node("one", "MadeUp", {"x_in"});
+  writer.node("two", "StringLower", {"one"});
+  writer.node("never_read", "AlsoMadeUp", {"two"});
+  writer.set_output("two:0");
+  const auto imported = import(writer.bytes());
+  ASSERT_FALSE(imported);
+  EXPECT_EQ(imported.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(imported.error().message, HasSubstr("'one' (MadeUp)"));
+  EXPECT_THAT(imported.error().message, HasSubstr("'two' (StringLower)"));
+  EXPECT_EQ(imported.error().message.find("AlsoMadeUp"), std::string::npos);
+}
+
+TEST(SavedModel, FunctionsThatCallEachOtherAreAnError) {
+  ModelWriter writer;
+  for (const auto& [name, other] : {std::pair("f", "g"), std::pair("g", "f")}) {
+    auto* function = writer.function(name, "call:output:0");
+    auto* call = ModelWriter::fill(function->add_node_def(), "call", "PartitionedCall", {"a"});
+    auto* attr = call->add_attr();
+    attr->set_key("f");
+    attr->mutable_value()->mutable_func()->set_name(other);
+  }
+  writer.call("layer", "f", "x_in");
+  writer.set_output("layer:0");
+  const auto imported = import(writer.bytes());
+  ASSERT_FALSE(imported);
+  EXPECT_THAT(imported.error().message, HasSubstr("calls itself"));
+}
+
+TEST(SavedModel, NodesThatDependOnThemselvesAreAnError) {
+  ModelWriter writer;
+  writer.node("a", "Neg", {"b"});
+  writer.node("b", "Neg", {"a"});
+  writer.set_output("b:0");
+  const auto imported = import(writer.bytes());
+  ASSERT_FALSE(imported);
+  EXPECT_THAT(imported.error().message, HasSubstr("depends on its own output"));
+}
+
+TEST(SavedModel, WritingAVariableIsAnErrorThatNamesTheNode) {
+  ModelWriter writer;
+  auto* function = writer.function("train", "neg:y:0");
+  ModelWriter::fill(function->add_node_def(), "neg", "Neg", {"a"});
+  ModelWriter::fill(function->add_node_def(), "update", "AssignVariableOp", {"a", "neg:y:0"});
+  writer.call("layer", "train", "x_in");
+  writer.set_output("layer:0");
+  const auto imported = import(writer.bytes());
+  ASSERT_FALSE(imported);
+  EXPECT_THAT(imported.error().message, HasSubstr("update"));
+  EXPECT_THAT(imported.error().message, HasSubstr("training=False"));
+}
+
+TEST(SavedModel, AVariableWithoutValuesIsNamed) {
+  ModelWriter writer;
+  writer.node("weights", "VarHandleOp", {});
+  writer.node("read", "ReadVariableOp", {"weights"});
+  writer.node("y", "Add", {"x_in", "read"});
+  writer.set_output("y:0");
+  const auto imported = import(writer.bytes());
+  ASSERT_FALSE(imported);
+  EXPECT_THAT(imported.error().message, HasSubstr("'weights'"));
+}
+
+TEST(SavedModel, UnknownTagsAndSignaturesListWhatIsThere) {
+  ModelWriter writer;
+  writer.node("y", "Relu", {"x_in"});
+  writer.set_output("y:0");
+  const auto wrong_tag = import(writer.bytes(), {.tags = {"gpu"}});
+  ASSERT_FALSE(wrong_tag);
+  EXPECT_THAT(wrong_tag.error().message, HasSubstr("there is serve"));
+  const auto wrong_signature = import(writer.bytes(), {.signature = "predict"});
+  ASSERT_FALSE(wrong_signature);
+  EXPECT_THAT(wrong_signature.error().message, HasSubstr("serving_default"));
+}
+
+TEST(SavedModel, EveryTruncationIsAnErrorOrASmallerModel) {
+  ModelWriter writer;
+  writer.node("y", "Relu", {"x_in"});
+  writer.set_output("y:0");
+  const std::string bytes = writer.bytes();
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    const auto imported = import(bytes.substr(0, size));
+    EXPECT_FALSE(imported && size < bytes.size() / 2) << size;
+  }
+}
+
+TEST(GraphDef, PlaceholdersGoInAndWhatNothingReadsComesOut) {
+  tf::GraphDef graph;
+  auto* x = ModelWriter::fill(graph.add_node(), "x", "Placeholder", {});
+  auto* attr = x->add_attr();
+  attr->set_key("dtype");
+  attr->mutable_value()->set_type(tf::DT_FLOAT);
+  attr = x->add_attr();
+  attr->set_key("shape");
+  attr->mutable_value()->mutable_shape()->add_dim()->set_size(2);
+  ModelWriter::fill(graph.add_node(), "y", "Tanh", {"x"});
+  const auto imported = import(graph.SerializeAsString());
+  ASSERT_TRUE(imported) << imported.error().message;
+  EXPECT_EQ(imported->model.signatures[0].inputs[0].name, "x");
+  EXPECT_EQ(imported->model.signatures[0].outputs[0].name, "y");
+}
+
+}  // namespace
+}  // namespace fewbits::savedmodel
