@@ -111,6 +111,13 @@ ValueId GraphBuilder::input(const std::string& name, DType dtype, const Shape& s
   return id;
 }
 
+ValueId GraphBuilder::input_like(const std::string& name, const GraphBuilder& outer, ValueId id) {
+  const ValueId made = new_value(outer.dtype(id), name);
+  set_shape_like(made, outer, id);
+  graph().inputs.push_back(made);
+  return made;
+}
+
 ValueId GraphBuilder::output(ValueId id, const std::string& name) {
   const auto among = [&](const std::vector<ValueId>& list) {
     return std::find(list.begin(), list.end(), id) != list.end();
@@ -298,6 +305,18 @@ void GraphBuilder::set_shape(ValueId id, const Shape& shape) {
     k.shape[1][i] = size[1];
   }
   publish_shape(id);
+}
+
+void GraphBuilder::set_shape_like(ValueId id, const GraphBuilder& from, ValueId other) {
+  const Known& source = from.known(other);
+  known(id).ranked = source.ranked;
+  known(id).shape = source.shape;
+  fresh_ = std::max(fresh_, from.fresh_);  // a new size is neither ours nor theirs
+  publish_shape(id);
+}
+
+bool GraphBuilder::same_shape(ValueId id, const GraphBuilder& from, ValueId other) const {
+  return known(id).ranked == from.known(other).ranked && known(id).shape == from.known(other).shape;
 }
 
 void GraphBuilder::publish_shape(ValueId id) {

@@ -59,6 +59,8 @@ class GraphBuilder {
   // ---- the borders ----
   // -1: a size that is not known. `symbols` names those sizes: equal names are equal sizes (empty: all different).
   ValueId input(const std::string& name, DType dtype, const Shape& shape, std::span<const std::string> symbols = {});
+  // An input of a subgraph that `outer` calls, of the type and shape of `id` there: sizes that are equal stay known to be.
+  ValueId input_like(const std::string& name, const GraphBuilder& outer, ValueId id);
   // Makes `id` an output called `name`. What cannot be one as it is (a constant, an input, an output already) is copied.
   ValueId output(ValueId id, const std::string& name);
   // Ends the work: the first error if there was one; operator versions are set.
@@ -95,6 +97,9 @@ class GraphBuilder {
   bool non_negative(ValueId id) const;
   // Tells the shape of a value whose operator does not (control flow); -1 is a size not known.
   void set_shape(ValueId id, const Shape& shape);
+  // The same for a value as large as `other` of another graph; and whether two are, sizes that are not known included.
+  void set_shape_like(ValueId id, const GraphBuilder& from, ValueId other);
+  bool same_shape(ValueId id, const GraphBuilder& from, ValueId other) const;
 
   // ---- any operator ----
   using OptionsPtr = std::shared_ptr<const tflite::BuiltinOptionsUnion>;  // formats::options(...) of options.h

@@ -174,6 +174,19 @@ Result<InputRef> Body::resolve(const std::string& input) const {
   return ref;
 }
 
+int Body::returned_argument(size_t i) const {
+  if (i >= returns_.size()) return -1;
+  std::string input = returns_[i];
+  for (int steps = 0; steps < 8; ++steps) {
+    const auto ref = resolve(input);
+    if (!ref || ref->kind == InputRef::Kind::kControl) return -1;
+    if (ref->kind == InputRef::Kind::kArgument) return ref->index;
+    if (ref->node->op() != "Identity" || ref->node->input_size() == 0) return -1;
+    input = ref->node->input(0);
+  }
+  return -1;
+}
+
 FunctionLibrary::FunctionLibrary(const tf::GraphDef& graph, const tf::OpList* ops) : ops_(ops) {
   for (const auto& function : graph.library().function()) functions_.emplace(function.signature().name(), &function);
 }

@@ -55,6 +55,8 @@ class Body {
   // How many arguments a function has, and what it returns, in the order of its signature; empty for a graph.
   int argument_count() const noexcept { return argument_count_; }
   const std::vector<std::string>& returns() const noexcept { return returns_; }
+  // The argument that result i passes on as it is; -1: none.
+  int returned_argument(size_t i) const;
   const tf::FunctionDef* function() const noexcept { return function_; }
 
  private:

@@ -48,7 +48,7 @@ Rule find_rule(std::string_view op) noexcept {
   static const std::unordered_map<std::string_view, Rule> kRules = [] {
     std::unordered_map<std::string_view, Rule> all;
     for (const auto group : {control_rules(), convolution_rules(), elementwise_rules(), image_rules(), index_rules(),
-                             list_rules(), matrix_rules(), reduction_rules(), shape_rules()}) {
+                             list_rules(), loop_rules(), matrix_rules(), reduction_rules(), shape_rules()}) {
       for (const RuleEntry& entry : group) all.emplace(entry.op, entry.rule);
     }
     return all;

@@ -29,8 +29,8 @@ struct Tensor {
   Kind kind = Kind::kNone;
   ValueId value = kNoValue;
   std::string variable;
-  ValueId list_count = kNoValue;  // kList without elements: how many it will have, an int32 scalar
-  DType list_type = DType::kFloat32;
+  ValueId list_count = kNoValue;    // kList without elements: how many it will have, an int32 scalar
+  ValueId list_element = kNoValue;  // kList without elements: what was written to it
 };
 using Tensors = std::vector<Tensor>;
 
@@ -80,6 +80,7 @@ std::span<const RuleEntry> elementwise_rules() noexcept;
 std::span<const RuleEntry> image_rules() noexcept;
 std::span<const RuleEntry> index_rules() noexcept;
 std::span<const RuleEntry> list_rules() noexcept;
+std::span<const RuleEntry> loop_rules() noexcept;
 std::span<const RuleEntry> matrix_rules() noexcept;
 std::span<const RuleEntry> reduction_rules() noexcept;
 std::span<const RuleEntry> shape_rules() noexcept;

@@ -1,8 +1,8 @@
-// Variables and control flow: IF and WHILE of functions, and what a constant condition decides.
+// Variables and branches: IF of functions, and what a constant condition decides.
 #include <algorithm>
 
 #include "formats/options.h"
-#include "formats/savedmodel/lowering.h"
+#include "formats/savedmodel/subgraph.h"
 
 namespace fewbits::savedmodel {
 namespace {
@@ -18,62 +18,8 @@ Result<Tensors> ref_variable(const OpCall& op) {
   return one(id);
 }
 
-Result<const Body*> function_of(const OpCall& op, const char* attr) {
-  const tf::NameAttrList* function = op.attrs.function(attr);
-  const Body* body = function == nullptr ? nullptr : op.lowering.conversion().functions.find(function->name());
-  if (body == nullptr)
-    return fail(ErrorCode::kInvalidModel, "'{}' names the function '{}', which is not there", attr,
-                function == nullptr ? "" : function->name());
-  return body;
-}
-
-// A subgraph under construction, and which of the caller's tensors it takes.
-struct Subgraph {
-  int32_t index = 0;
-  std::unique_ptr<Lowering> lowering;
-  Tensors arguments;
-};
-
-Subgraph new_subgraph(const OpCall& op, const std::string& name) {
-  Model& model = op.lowering.conversion().model;
-  Subgraph out;
-  out.index = static_cast<int32_t>(model.graphs.size());
-  model.graphs.emplace_back();
-  model.graphs.back().name = name;
-  out.lowering = std::make_unique<Lowering>(op.lowering.conversion(), out.index);
-  return out;
-}
-
-// `tensor` of the caller inside the subgraph: an input, unless it is known there without one.
-Tensor argument_in(const OpCall& op, Subgraph& sub, const Tensor& tensor, size_t i, bool constant_inside) {
-  if (tensor.kind != Tensor::Kind::kValue && tensor.kind != Tensor::Kind::kList) return tensor;
-  GraphBuilder& outer = op.b();
-  GraphBuilder& inner = sub.lowering->builder();
-  Tensor out = tensor;
-  if (constant_inside && outer.is_const(tensor.value)) {
-    const Value& value = outer.value(tensor.value);
-    out.value = inner.constant(value.data, value.dtype, value.shape, value.name);
-  } else {
-    out.value = inner.input(fmt::format("arg{}", i), outer.dtype(tensor.value), outer.shape(tensor.value));
-  }
-  return out;
-}
-
-bool is_passed(const OpCall& op, const Tensor& tensor) {
-  return (tensor.kind == Tensor::Kind::kValue || tensor.kind == Tensor::Kind::kList) && !op.b().is_const(tensor.value);
-}
-
 Result<Tensors> inline_branch(const OpCall& op, const Body& body, std::span<const Tensor> arguments) {
   return op.lowering.call(body, arguments, op.lowering.scope(), nullptr);
-}
-
-// The shape that two branches agree on.
-Shape merged(const Shape& a, const Shape& b) {
-  Shape out = a;
-  for (size_t i = 0; i < out.size() && i < b.size(); ++i) {
-    if (a[i] != b[i]) out[i] = -1;
-  }
-  return out;
 }
 
 Result<Tensors> lower_branches(const OpCall& op, const Body& then_body, const Body& else_body) {
