@@ -40,11 +40,11 @@ step_asan() {
   ctest --preset asan -j "$jobs" -E 'cli_(harm_)?test'
   build/asan/tests/conformance_runner build/conformance --quiet
 }
+# The threaded part: the pool, the kernels that share work through it, sessions of one plan on several threads.
 step_tsan() {
   cmake --preset tsan -DFEWBITS_PYTHON="$FEWBITS_PYTHON" >/dev/null
-  cmake --build --preset tsan -j "$jobs" --target base_test runtime_test kernels_test conformance_runner
+  cmake --build --preset tsan -j "$jobs" --target base_test runtime_test kernels_test
   for test in base_test runtime_test kernels_test; do build/tsan/tests/$test --gtest_brief=1; done
-  build/tsan/tests/conformance_runner build/conformance --quiet --threads 2 --family conv --family fully_connected --family pool
 }
 # Every reader of bytes for a minute, two at a time, in the ASan build; fuzz_TARGET.log and the crashing input stay in build/asan.
 step_fuzz() {

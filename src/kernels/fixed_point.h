@@ -10,14 +10,16 @@
 
 namespace fewbits {
 
-// A real multiplier as value * 2^(shift - 31); value is 0 or in [2^30, 2^31).
+// A real multiplier as value * 2^(shift - 31); value is 0 or in [2^30, 2^31), shift at most 30: larger ones saturate.
 struct FixedMultiplier {
   int32_t value = 0;
   int shift = 0;
 };
 
 inline FixedMultiplier quantize_multiplier(double real) noexcept {
-  if (real == 0.0) return {};
+  if (real == 0.0 || std::isnan(real)) return {};
+  constexpr FixedMultiplier kLargest{std::numeric_limits<int32_t>::max(), 30};
+  if (std::isinf(real)) return kLargest;
   int shift = 0;
   const double fraction = std::frexp(real, &shift);
   int64_t value = static_cast<int64_t>(std::round(fraction * 2147483648.0));
@@ -26,6 +28,7 @@ inline FixedMultiplier quantize_multiplier(double real) noexcept {
     ++shift;
   }
   if (shift < -31) return {};
+  if (shift > 30) return kLargest;
   return {static_cast<int32_t>(value), shift};
 }
 

@@ -255,5 +255,16 @@ TEST(FixedPoint, Reciprocals) {
   }
 }
 
+// Found by fuzz_run: scales of 1e-38 and 1e38 in one model.
+TEST(FixedMultiplier, HugeMultipliersSaturate) {
+  for (double real : {1e300, std::ldexp(1.0, 31), std::numeric_limits<double>::infinity()}) {
+    EXPECT_EQ(quantize_multiplier(real).value, std::numeric_limits<int32_t>::max());
+    EXPECT_EQ(quantize_multiplier(real).shift, 30);
+  }
+  EXPECT_EQ(quantize_multiplier(std::numeric_limits<double>::quiet_NaN()).value, 0);
+  EXPECT_EQ(quantize_multiplier(std::ldexp(0.75, 30)).shift, 30);
+  EXPECT_EQ(quantize_multiplier(std::ldexp(0.75, 30)).value, 3 << 29);
+}
+
 }  // namespace
 }  // namespace fewbits

@@ -69,6 +69,27 @@ TensorInfo tensor_info(const Value& value) {
   return info;
 }
 
+namespace {
+
+class NothingToDo final : public Kernel {
+ public:
+  void run(const RunArgs&) const noexcept override {}
+};
+
+}  // namespace
+
+Result<Prepared> prepare(const OpDef& def, const OpContext& context) {
+  FB_ASSIGN(Prepared prepared, def.prepare(context));
+  const auto is_empty = [](const TensorInfo& output) { return element_count(output.shape) == 0; };
+  if (prepared.kernel != nullptr && (def.flags & kStateful) == 0 && !context.outputs.empty() &&
+      std::all_of(context.outputs.begin(), context.outputs.end(), is_empty)) {
+    prepared = {};
+    prepared.kernel = std::make_unique<NothingToDo>();
+    prepared.choice = "nothing to do: no elements";
+  }
+  return prepared;
+}
+
 Result<std::optional<std::vector<OwnedTensor>>> fold_node(const Model& model, const Graph& graph, NodeId id,
                                                           std::span<const TensorInfo> inputs) {
   using Folded = std::optional<std::vector<OwnedTensor>>;
@@ -96,7 +117,7 @@ Result<std::optional<std::vector<OwnedTensor>>> fold_node(const Model& model, co
     if (output.dynamic || !bytes || *bytes > std::max(kAlwaysFold, kMaxGrowth * input_bytes)) return Folded();
     tensors.push_back({output.dtype, output.shape, std::vector<std::byte>(*bytes)});
   }
-  FB_ASSIGN(const Prepared prepared, def->prepare(context));
+  FB_ASSIGN(const Prepared prepared, prepare(*def, context));
   if (prepared.kernel == nullptr) return Folded();
   std::vector<void*> in, out;
   for (const TensorInfo& input : inputs) in.push_back(const_cast<void*>(input.data));

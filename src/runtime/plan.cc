@@ -84,7 +84,7 @@ class PlanBuilder {
     for (const TensorInfo& input : inputs) step.dynamic |= input.present && input.dynamic;
     for (const TensorInfo& output : outputs) step.dynamic |= output.dynamic || !is_static(output.shape);
     if (!step.dynamic) {
-      FB_ASSIGN(step.prepared, def->prepare(context));
+      FB_ASSIGN(step.prepared, ops::prepare(*def, context));
       step.dynamic = step.prepared.dynamic_kernel != nullptr;
       plan_->workspace_bytes_ = std::max(plan_->workspace_bytes_, step.prepared.workspace);
     }

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/checked.h"
+#include "ops/evaluate.h"
 
 namespace fewbits::runtime {
 namespace {
@@ -210,7 +211,7 @@ Status Session::run_dynamic(size_t s) {
     shapes.push_back(output.shape);
   }
   if (!state.prepared_once || shapes != state.shapes) {
-    FB_ASSIGN(state.prepared, step.def->prepare(context));
+    FB_ASSIGN(state.prepared, ops::prepare(*step.def, context));
     state.prepared_once = true;
     state.shapes = std::move(shapes);
   }

@@ -147,6 +147,27 @@ TEST(Session, TapsSeeEveryValueOnce) {
   EXPECT_EQ(stopped.error().message, "enough");
 }
 
+// Found by fuzz_run: 200 million empty images took the kernel a minute.
+TEST(Plan, NoElementsAreNoWork) {
+  Model model = small_network();
+  Graph& g = model.graphs[0];
+  const std::vector<NodeId> order = g.order();
+  for (NodeId id : order) {
+    if (g.node(id).op != Op::DEPTHWISE_CONV_2D) g.remove_node(id);
+  }
+  const Node& depthwise = g.node(g.order()[0]);
+  g.inputs = {depthwise.inputs[0]};
+  g.outputs = depthwise.outputs;
+  model.signatures.clear();
+  PlanOptions options;
+  options.input_shapes[0] = {200'000'000, 0, 4, 8};
+  const auto plan = Plan::make(shared(std::move(model)), options);
+  ASSERT_TRUE(plan) << plan.error().message;
+  ASSERT_EQ((*plan)->steps().size(), 1u);
+  EXPECT_EQ((*plan)->steps()[0].prepared.choice, "nothing to do: no elements");
+  ASSERT_TRUE(session_of(*plan)->run());
+}
+
 TEST(Plan, OtherInputShapes) {
   Model model;
   model.graphs.resize(1);
