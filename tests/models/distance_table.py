@@ -65,8 +65,8 @@ def rows(folder):
 
 def main():
     target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else product.ROOT / "docs" / "distances.md"
-    lines = ["# Distances from LiteRT's reference kernels", "", "Made by `tests/models/distance_table.py`. " + __doc__.split("\n\n")[0], "",
-             __doc__.strip().split("\n\n")[-1]]
+    about = __doc__.strip().split("\n\n")
+    lines = ["# Distances from LiteRT's reference kernels", "", about[0], "Made by `tests/models/distance_table.py`.", "", about[-1]]
     with tempfile.TemporaryDirectory() as folder:
         for line in rows(pathlib.Path(folder)):
             print(line, flush=True)
