@@ -39,6 +39,7 @@ struct Flags {
   PreprocessFlags preprocess;
   SampleFlags samples;
   ThreadFlag threads;
+  ImportFlags import;
 };
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -218,7 +219,9 @@ std::vector<std::string> all_warnings(const Flags& flags, QuantizeMode mode, con
 Status run(const Flags& flags, const CommonFlags& common) {
   const QuantizeOptions options = quantize_options(flags);
   check_usage(flags, options.mode);
-  const auto model = load_model(flags.input);
+  ImportFlags import = flags.import;
+  import.signature = flags.signature;
+  const auto model = load_any(flags.input, import);
   if (!model) return tl::unexpected<Error>(model.error());
   const size_t before = file_size(flags.input);  // now: the output may replace it
   std::optional<Calibration> ranges;
@@ -258,7 +261,7 @@ Status run(const Flags& flags, const CommonFlags& common) {
 void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = add_command(app, common, "quantize", "Store a float model in few bits", kExamples);
-  command->add_option("IN", flags->input, "The float .tflite model")->required();
+  command->add_option("IN", flags->input, "The float model: " + import_formats())->required();
   command->add_option("-o,--output", flags->output, "Where the small model goes")->type_name("OUT")->required();
   command
       ->add_option(
@@ -314,6 +317,7 @@ void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
                    "Leave operators of this type or output name in float; repeatable")
       ->type_name("P")
       ->allow_extra_args(false);
+  flags->import.add(*command, false);
   add_signature(*command, flags->signature);
   flags->threads.add(*command);
   flags->samples.add(*command, false);

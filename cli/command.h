@@ -31,6 +31,7 @@ struct UsageError : std::runtime_error {
 using Action = std::function<Status()>;
 
 // Each adds its subcommand to `app`, which sets `action` when it is chosen.
+void add_convert(CLI::App& app, CommonFlags& common, Action& action);
 void add_quantize(CLI::App& app, CommonFlags& common, Action& action);
 void add_calibrate(CLI::App& app, CommonFlags& common, Action& action);
 void add_run(CLI::App& app, CommonFlags& common, Action& action);

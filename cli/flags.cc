@@ -153,4 +153,51 @@ void add_signature(CLI::App& command, std::string& signature) {
       ->type_name("NAME");
 }
 
+void ImportFlags::add(CLI::App& command, bool with_signature) {
+  constexpr const char* kGroup = "Models of other formats";
+  if (with_signature) {
+    command.add_option("--signature", signature, "Which signature of a SavedModel")->type_name("S")->group(kGroup);
+  }
+  command.add_option("--tags", tags, "Which graph of a SavedModel (serve)")->type_name("T,U")->group(kGroup);
+  command.add_option("--shape", shapes, "The shape of an input, NAME=1,3,224,224; -1 leaves a size open; repeatable")
+      ->type_name("NAME=N,N")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  command.add_flag("--keep-layout", keep_layout, "Channels-first images stay so at inputs and outputs")->group(kGroup);
+}
+
+ConvertOptions ImportFlags::options() const {
+  ConvertOptions options;
+  options.signature = signature;
+  options.keep_layout = keep_layout;
+  for (size_t begin = 0; begin < tags.size();) {
+    const size_t end = std::min(tags.find(',', begin), tags.size());
+    options.tags.push_back(tags.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  for (const std::string& text : shapes) {
+    const size_t equals = text.rfind('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw UsageError(fmt::format("--shape takes NAME=1,2,3, and '{}' is not that", text));
+    }
+    Shape shape;
+    for (double size : parse_numbers(text.substr(equals + 1), "--shape")) {
+      if (size != std::floor(size) || size < -1 || size > INT32_MAX) {
+        throw UsageError(fmt::format("--shape: {} is no size", size));
+      }
+      shape.push_back(static_cast<int32_t>(size));
+    }
+    options.shapes[text.substr(0, equals)] = std::move(shape);
+  }
+  return options;
+}
+
+std::string import_formats() { return "TFLite (.tflite), ONNX (.onnx)"; }
+
+Result<ModelPtr> load_any(const std::string& path, const ImportFlags& flags) {
+  auto converted = convert_file(path, flags.options());
+  if (!converted) return tl::unexpected<Error>(converted.error());
+  return converted->model;
+}
+
 }  // namespace fewbits::cli

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "command.h"
+#include "fewbits/convert.h"
 #include "fewbits/data.h"
 
 namespace fewbits::cli {
@@ -41,6 +42,22 @@ struct ThreadFlag {
   void add(CLI::App& command);
   static int default_threads();  // the machine's, at most 4
 };
+
+// How models of other formats are read. See fewbits/convert.h.
+struct ImportFlags {
+  std::string signature, tags;      // tags: "serve,gpu"
+  std::vector<std::string> shapes;  // "name=1,3,224,224"
+  bool keep_layout = false;
+
+  // `with_signature`: also --signature; other commands have one of their own.
+  void add(CLI::App& command, bool with_signature);
+  // Throws UsageError for shapes that are none.
+  ConvertOptions options() const;
+};
+// The formats that IN may have, for help texts.
+std::string import_formats();
+// Reads IN of any format.
+Result<ModelPtr> load_any(const std::string& path, const ImportFlags& flags);
 
 void add_signature(CLI::App& command, std::string& signature);
 

@@ -118,6 +118,8 @@ class GraphBuilder {
   ValueId clamp(ValueId x, double low, double high);  // RELU, RELU6 where they say it; infinities mean no limit
   ValueId leaky_relu(ValueId x, float alpha);
   ValueId gelu(ValueId x, bool approximate);
+  // TFLite has no error function: passes/ make a GELU of it where it is part of one, else an approximation within 1.5e-7.
+  ValueId erf(ValueId x);
   ValueId cast(ValueId x, DType to);
   ValueId select(ValueId condition, ValueId a, ValueId b);
   ValueId softmax(ValueId x, float beta = 1);  // along the last dimension

@@ -11,6 +11,8 @@ namespace {
 
 // Values that follow from sizes and have more elements are not followed.
 constexpr size_t kMaxFollowed = 4096;
+// Operators that only passes/ know, and replace.
+constexpr std::string_view kInternalPrefix = "fewbits.";
 
 DType from_schema(tflite::TensorType type) { return static_cast<DType>(type); }
 
@@ -118,6 +120,13 @@ bool GraphBuilder::fold(NodeId id) {
 
 Status GraphBuilder::infer(NodeId id) {
   const Node& node = graph().node(id);
+  if (node.op == Op::CUSTOM && node.custom_code.starts_with(kInternalPrefix)) {
+    const Known x = known(node.inputs[0]);
+    Known& y = known(node.outputs[0]);
+    y.ranked = x.ranked;
+    y.shape = x.shape;
+    return {};
+  }
   const OpDef* def = find_op(node);
   if (def == nullptr || def->infer == nullptr) {
     return fail(ErrorCode::kUnsupported, "{}: fewbits does not know this operator", describe_node(graph(), id));

@@ -100,6 +100,19 @@ ValueId GraphBuilder::gelu(ValueId x, bool approximate) {
   return node(Op::GELU, {x}, options(std::move(table)));
 }
 
+ValueId GraphBuilder::erf(ValueId x) {
+  if (is_const(x) && dtype(x) == DType::kFloat32) {
+    std::vector<float> values;
+    for (float v : value(x).data.as<float>()) values.push_back(std::erf(v));
+    return constant(std::move(values), DType::kFloat32, shape(x));
+  }
+  Node made;
+  made.op = Op::CUSTOM;
+  made.custom_code = "fewbits.erf";
+  made.inputs = {x};
+  return typed_nodes(std::move(made), {dtype(x)})[0];
+}
+
 ValueId GraphBuilder::cast(ValueId x, DType to) {
   if (dtype(x) == to) return x;
   tflite::CastOptionsT table;

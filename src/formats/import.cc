@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "formats/onnx/format.h"
 #include "formats/savedmodel/import.h"
 #include "formats/tflite/reader.h"
 
@@ -39,7 +40,7 @@ Result<std::vector<uint8_t>> read_head(const std::string& path) {
 }  // namespace
 
 std::span<const Format* const> all_formats() {
-  static const Format* const kAll[] = {&kTflite, &savedmodel::format()};
+  static const Format* const kAll[] = {&kTflite, &onnx::format(), &savedmodel::format()};
   return kAll;
 }
 

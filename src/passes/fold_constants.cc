@@ -2,6 +2,7 @@
 #include "passes/fold_constants.h"
 
 #include "ops/evaluate.h"
+#include "passes/pipeline.h"
 
 namespace fewbits::passes {
 
@@ -31,6 +32,16 @@ Status fold_constants(Model& model) {
     }
   }
   return {};
+}
+
+// One sweep covers every subgraph, so only the first one's turn does something.
+Result<size_t> fold_constant_nodes(Model& model, Graph& graph) {
+  if (&graph != &model.graphs.front()) return 0;
+  size_t before = 0, after = 0;
+  for (const Graph& g : model.graphs) before += g.order().size();
+  FB_TRY(fold_constants(model));
+  for (const Graph& g : model.graphs) after += g.order().size();
+  return before - after;
 }
 
 }  // namespace fewbits::passes

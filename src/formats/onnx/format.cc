@@ -1,0 +1,59 @@
+// ONNX files: recognised, parsed, imported.
+#include "formats/onnx/format.h"
+
+#include <google/protobuf/io/coded_stream.h>
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "formats/onnx/importer.h"
+
+namespace fewbits::onnx {
+namespace {
+
+// A model begins with its IR version: field 1, a small varint. Frozen TensorFlow graphs begin with field 1, too, but a message.
+bool recognizes(const formats::Source& source) {
+  if (source.is_folder) return false;
+  if (source.path.ends_with(".onnx")) return true;
+  return source.head.size() > 4 && source.head[0] == 0x08 && source.head[1] < 0x20 &&
+         source.path.ends_with(".ort") == false &&
+         (source.head[2] == 0x12 || source.head[2] == 0x3a || source.head[2] == 0x42);
+}
+
+Result<formats::Imported> read_file(const std::string& path, const formats::ImportOptions& options) {
+  FB_ASSIGN(const auto file, MappedFile::open(path));
+  auto folder = std::filesystem::path(path).parent_path().string();
+  return read_bytes(file->bytes(), folder.empty() ? "." : folder, path, options);
+}
+
+}  // namespace
+
+Result<formats::Imported> read_bytes(std::span<const uint8_t> bytes, const std::string& folder, const std::string& name,
+                                     const formats::ImportOptions& options) {
+  if (bytes.size() > static_cast<size_t>(INT32_MAX)) {
+    return fail(ErrorCode::kInvalidModel,
+                "'{}': {} bytes are more than an ONNX file can have; large weights belong in "
+                "external data",
+                name, bytes.size());
+  }
+  proto::Model source;
+  {
+    google::protobuf::io::CodedInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+    stream.SetTotalBytesLimit(INT32_MAX);
+    if (!source.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
+      return fail(ErrorCode::kInvalidModel, "'{}' is no ONNX model, or it is damaged: its protobuf does not parse",
+                  name);
+    }
+  }
+  Importer importer(source, folder, options);
+  auto imported = importer.run(name);
+  if (!imported) return with_context(imported.error(), name);
+  return imported;
+}
+
+const formats::Format& format() noexcept {
+  static const formats::Format kFormat = {"onnx", "ONNX (.onnx)", false, recognizes, read_file};
+  return kFormat;
+}
+
+}  // namespace fewbits::onnx
