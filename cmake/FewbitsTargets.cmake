@@ -4,9 +4,10 @@
 set(FB_ISA_avx2 -mavx2 -mfma -mf16c)
 set(FB_ISA_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx2)
 set(FB_ISA_avx512vnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c -mavx2)
+set(FB_ISA_avx512vbmi ${FB_ISA_avx512} -mavx512vbmi)
 set(FB_ISA_neon "")
 set(FB_ISA_neondot -march=armv8.2-a+dotprod)
-set(FB_X86_ISAS avx2 avx512 avx512vnni)
+set(FB_X86_ISAS avx2 avx512 avx512vnni avx512vbmi)
 set(FB_ARM_ISAS neon neondot)
 
 function(fb_compile_options target)

@@ -98,8 +98,34 @@ const QuantizeKernels kQuantizeRef = {"quantize_ref", Isa::kBaseline, &f32_to_s8
 std::span<const QuantizeKernels* const> quantize_kernels() noexcept { return kAll; }
 const QuantizeKernels& select_quantize(Isa isa) noexcept { return first_usable(quantize_kernels(), isa); }
 
-void apply_lut(const uint8_t* in, uint8_t* out, size_t count, const uint8_t table[256]) noexcept {
+namespace {
+
+void apply_lut_ref(const uint8_t* in, uint8_t* out, size_t count, const uint8_t* table) noexcept {
   for (size_t i = 0; i < count; ++i) out[i] = table[in[i]];
+}
+
+using ApplyLut = void (*)(const uint8_t*, uint8_t*, size_t, const uint8_t*) noexcept;
+
+ApplyLut select_lut() noexcept {
+#if defined(__x86_64__)
+  if (has_byte_permutes()) return apply_lut_avx512vbmi;
+#endif
+  return apply_lut_ref;
+}
+
+}  // namespace
+
+bool has_byte_permutes() noexcept {
+#if defined(__x86_64__)
+  return isa() >= Isa::kAvx512Vnni && __builtin_cpu_supports("avx512vbmi") != 0;
+#else
+  return false;
+#endif
+}
+
+void apply_lut(const uint8_t* in, uint8_t* out, size_t count, const uint8_t table[256]) noexcept {
+  static const ApplyLut best = select_lut();
+  best(in, out, count, table);
 }
 
 }  // namespace fewbits

@@ -42,6 +42,10 @@ struct QuantizeKernels {
 std::span<const QuantizeKernels* const> quantize_kernels() noexcept;
 const QuantizeKernels& select_quantize(Isa isa) noexcept;
 
+// Whether this machine looks bytes up 64 at a time (AVX-512 VBMI, and FEWBITS_ISA allows it): tables then cost next to
+// nothing. Not a tier of its own: most processors with VNNI have VBMI, and little else asks for it.
+bool has_byte_permutes() noexcept;
+
 // out[i] = table[in[i] as uint8]. in may be out.
 void apply_lut(const uint8_t* in, uint8_t* out, size_t count, const uint8_t table[256]) noexcept;
 

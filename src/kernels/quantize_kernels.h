@@ -21,4 +21,6 @@ struct DynamicPlan {
 };
 DynamicPlan plan_dynamic(float least, float most, bool symmetric) noexcept;
 
+void apply_lut_avx512vbmi(const uint8_t* in, uint8_t* out, size_t count, const uint8_t* table) noexcept;
+
 }  // namespace fewbits

@@ -177,6 +177,22 @@ TEST(Quantize, LutIsIndexedByTheByte) {
   EXPECT_EQ(out, (std::vector<uint8_t>{255, 254, 128, 127, 0}));
 }
 
+TEST(Quantize, LutOfAnyCountAndInPlace) {
+  Random random(77);
+  uint8_t table[256];
+  for (int i = 0; i < 256; ++i) table[i] = static_cast<uint8_t>(i * 167 + 13);  // a permutation
+  for (const size_t count : {size_t{0}, size_t{1}, size_t{63}, size_t{64}, size_t{127}, size_t{128}, size_t{1000}}) {
+    const std::vector<uint8_t> values = random.integers<uint8_t>(count, 0, 255);
+    const Guarded<uint8_t> in(values), out(count);
+    apply_lut(in.data(), out.data(), count, table);
+    apply_lut(in.data(), in.data(), count, table);
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(out.data()[i], static_cast<uint8_t>(values[i] * 167 + 13)) << i << " of " << count;
+      ASSERT_EQ(in.data()[i], out.data()[i]) << i << " of " << count;
+    }
+  }
+}
+
 TEST(Requantize, RoundsTiesToEvenAndClamps) {
   EXPECT_EQ(requantize(1, 0.5f, 0, -128, 127), 0);
   EXPECT_EQ(requantize(3, 0.5f, 0, -128, 127), 2);

@@ -51,6 +51,14 @@ struct Simd {
     const __m128i bytes = _mm_xor_si128(_mm512_cvtepi32_epi8(x), _mm_set1_epi8(static_cast<char>(flip)));
     _mm_mask_storeu_epi8(p, first(count), bytes);
   }
+  // 4 * kLanes numbers that fit a byte.
+  static FB_INLINE void store_s8(int8_t* p, I32 a, I32 b, I32 c, I32 d, uint8_t flip) {
+    const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+    // Packing went by lanes of 128 bits: dword 4 * lane + v holds four numbers of vector v.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i natural = _mm512_permutexvar_epi32(order, bytes);
+    _mm512_storeu_si512(p, _mm512_xor_si512(natural, _mm512_set1_epi8(static_cast<char>(flip))));
+  }
   static FB_INLINE I32 load_s16(const int16_t* p, size_t count) {
     return _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(first(count), p));
   }
@@ -74,14 +82,12 @@ struct Simd {
 
   static FB_INLINE F32 to_float(I32 x) { return _mm512_cvtepi32_ps(x); }
   static FB_INLINE I32 to_int_nearest_even(F32 x) { return _mm512_cvtps_epi32(x); }
-  // |x| < 2^31; ties away from zero.
+  // |x| < 2^31; ties away from zero: the largest number below a half, with x's sign, lifts exactly the ties and what lies
+  // beyond them to the next whole number.
   static FB_INLINE I32 to_int_half_away(F32 x) {
-    const F32 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    const F32 rest = _mm512_sub_ps(x, whole);
-    I32 result = _mm512_cvttps_epi32(x);
-    const I32 one = _mm512_set1_epi32(1);
-    result = _mm512_mask_add_epi32(result, _mm512_cmp_ps_mask(rest, set(0.5f), _CMP_GE_OQ), result, one);
-    return _mm512_mask_sub_epi32(result, _mm512_cmp_ps_mask(rest, set(-0.5f), _CMP_LE_OQ), result, one);
+    const __m512i almost_half = _mm512_set1_epi32(0x3effffff), sign = _mm512_set1_epi32(INT32_MIN);
+    const __m512i signed_half = _mm512_ternarylogic_epi32(_mm512_castps_si512(x), sign, almost_half, 0xea);
+    return _mm512_cvttps_epi32(_mm512_add_ps(x, _mm512_castsi512_ps(signed_half)));
   }
 
   // Lane i holds bytes p[i] and q[i], each as 16 bits: what add_pair_products() multiplies with.

@@ -67,6 +67,12 @@ struct Simd {
       for (size_t i = 0; i < count; ++i) p[i] = local[i];
     }
   }
+  static FB_INLINE void store_s8(int8_t* p, I32 a, I32 b, I32 c, I32 d, uint8_t flip) {
+    store_s8(p, a, flip, kLanes);
+    store_s8(p + kLanes, b, flip, kLanes);
+    store_s8(p + 2 * kLanes, c, flip, kLanes);
+    store_s8(p + 3 * kLanes, d, flip, kLanes);
+  }
   static FB_INLINE I32 load_s16(const int16_t* p, size_t count) {
     if (count == kLanes) return vmovl_s16(vld1_s16(p));
     int16_t local[kLanes] = {};

@@ -1,11 +1,10 @@
 // prepare() of 8-bit activation functions: tables.
 #include <cmath>
 
-#include "kernels/broadcast.h"
 #include "kernels/lut.h"
-#include "kernels/quantize.h"
 #include "ops/activation/op.h"
 #include "ops/activation/ref.h"
+#include "ops/byte_table.h"
 #include "ops/support.h"
 
 namespace fewbits::ops {
@@ -63,13 +62,7 @@ Status fill(ByteTable& table, const OpContext& context) {
 Result<Prepared> prepare_activation_8bit(const OpContext& context) {
   ByteTable table{};
   FB_TRY(context.inputs[0].dtype == DType::kInt8 ? fill<int8_t>(table, context) : fill<uint8_t>(table, context));
-  return make_kernel(
-      [table, count = context.outputs[0].count()](const RunArgs& args) noexcept {
-        parallel_for(args.pool, count, kCheapGrain, [&](size_t begin, size_t end) {
-          apply_lut(in<uint8_t>(args, 0) + begin, out<uint8_t>(args) + begin, end - begin, table.data());
-        });
-      },
-      "table of 256");
+  return byte_table_kernel(table, context.outputs[0].count(), "table of 256");
 }
 
 }  // namespace fewbits::ops

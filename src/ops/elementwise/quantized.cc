@@ -5,7 +5,7 @@
 #include "kernels/broadcast.h"
 #include "kernels/fixed_point.h"
 #include "kernels/lut.h"
-#include "kernels/quantize.h"
+#include "ops/byte_table.h"
 #include "ops/elementwise/op.h"
 #include "ops/support.h"
 
@@ -60,16 +60,6 @@ struct Rsqrt {
   }
 };
 
-Prepared table_kernel(const ByteTable& table, size_t count, const char* choice) {
-  return make_kernel(
-      [table, count](const RunArgs& args) noexcept {
-        parallel_for(args.pool, count, kCheapGrain, [&](size_t begin, size_t end) {
-          apply_lut(in<uint8_t>(args, 0) + begin, out<uint8_t>(args) + begin, end - begin, table.data());
-        });
-      },
-      choice);
-}
-
 Prepared table_kernel(const WordTable& table, size_t count, const char* choice) {
   return make_kernel(
       [table, count](const RunArgs& args) noexcept {
@@ -109,7 +99,7 @@ Result<Prepared> prepare_int8(const OpContext& context, const Params& p) {
     }
     default: return unsupported_types(context);
   }
-  return table_kernel(table, context.outputs[0].count(), choice);
+  return byte_table_kernel(table, context.outputs[0].count(), choice);
 }
 
 template <class F>

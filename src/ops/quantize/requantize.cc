@@ -5,7 +5,7 @@
 #include "kernels/broadcast.h"
 #include "kernels/fixed_point.h"
 #include "kernels/lut.h"
-#include "kernels/quantize.h"
+#include "ops/byte_table.h"
 #include "ops/quantize/op.h"
 #include "ops/support.h"
 
@@ -31,13 +31,7 @@ Prepared requantize_kernel(const Requantize<Out>& requantize, size_t count) {
     for (int32_t q = std::numeric_limits<In>::min(); q <= std::numeric_limits<In>::max(); ++q) {
       table[static_cast<uint8_t>(q)] = static_cast<uint8_t>(requantize(q));
     }
-    return make_kernel(
-        [table, count](const RunArgs& args) noexcept {
-          parallel_for(args.pool, count, kCheapGrain, [&](size_t begin, size_t end) {
-            apply_lut(in<uint8_t>(args, 0) + begin, out<uint8_t>(args) + begin, end - begin, table.data());
-          });
-        },
-        "requantize table of 256");
+    return byte_table_kernel(table, count, "requantize table of 256");
   } else {
     return make_kernel(
         [requantize, count](const RunArgs& args) noexcept {
