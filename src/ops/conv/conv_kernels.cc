@@ -63,6 +63,7 @@ class ConvKernel final : public Kernel {
     args_.n = plan_.n;
     args_.a.taps = plan_.taps;
     args_.a.tap_k = plan_.tap_k;
+    args_.a.tail_readable = plan_.copy_lines;  // the lines are ours, and have kSlack elements after them
     args_.out_stride = static_cast<size_t>(plan_.geometry.out_channels);
     if (plan_.direct) {
       args_.a.row_stride = static_cast<size_t>(plan_.geometry.in_channels);
@@ -70,7 +71,7 @@ class ConvKernel final : public Kernel {
       table_ = OffsetTable(plan_.gather);
     }
     pad_value_ = static_cast<Row>(static_cast<int32_t>(spec_.in_zero_point) ^ (spec_.flip != 0 ? -128 : 0));
-    padding_.assign(plan_.tap_k, pad_value_);
+    padding_.assign(plan_.tap_k + kSlack, pad_value_);
     packed_stride_ = gemm_.packed_size(plan_.n, plan_.taps, plan_.tap_k);
     packed_stride_ = (packed_stride_ + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment;
     if (weights.data != nullptr) {
@@ -116,6 +117,7 @@ class ConvKernel final : public Kernel {
 
  private:
   using Args = typename GemmType::Args;
+  static constexpr size_t kSlack = 4;  // elements after copied lines and padding that kernels may read
 
   // Parts of the workspace.
   void lay_out() noexcept {
@@ -123,9 +125,9 @@ class ConvKernel final : public Kernel {
     bias_ = layout_.add(bias_space(spec_, static_cast<size_t>(g.out_channels)));
     if (packed_.data() == nullptr) pack_ = layout_.add(packed_stride_ * plan_.groups());
     offsets_ = layout_.add(plan_.direct ? 0 : table_.workspace());
-    if (plan_.copy_lines) lines_ = layout_.add(plan_.gather.in_image() * sizeof(Row));
+    if (plan_.copy_lines) lines_ = layout_.add((plan_.gather.in_image() + kSlack) * sizeof(Row));
     if (kHybrid) {
-      hybrid_ = HybridImage(g.in_image(), plan_.tap_k, plan_.symmetric, layout_);
+      hybrid_ = HybridImage(g.in_image(), plan_.tap_k + kSlack, plan_.symmetric, layout_);
       scales_ = layout_.add((plan_.direct ? g.out_positions() : table_.band_rows()) * sizeof(float));
     }
   }
