@@ -3,7 +3,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "ops/binary/float_rows.h"
+#include "ops/binary/byte_rows.h"
 #include "ops/binary/op.h"
 #include "ops/binary/ref.h"
 #include "ops/binary/rows.h"
@@ -65,6 +65,14 @@ Prepared row_kernel(const OpContext& context, const Broadcast<2>& plan, const Ar
       if (const auto formula = find_float_row<T>(float_row, row, row_args)) {
         return rows_kernel<T>(plan, *formula, float_row, choice + " float rows " + float_isa);
       }
+    }
+  }
+  if constexpr (sizeof(T) == 1 && std::is_same_v<Args, ProductRowArgs>) {
+    const char* byte_isa = "";
+    const ByteProductRow byte_row = select_byte_product_row(&byte_isa);
+    const auto byte_args = byte_product_args<T>(row_args);
+    if (byte_row != nullptr && byte_args) {
+      return rows_kernel<T>(plan, *byte_args, byte_row, choice + " byte rows " + byte_isa);
     }
   }
   return rows_kernel<T>(plan, row_args, row, choice + " rows " + isa);

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/cpu.h"
-#include "ops/binary/float_rows.h"
+#include "ops/binary/byte_rows.h"
 #include "ops/binary/ref.h"
 #include "ops/binary/rows.h"
 #include "ops/one_op.h"
@@ -285,6 +285,51 @@ TEST(BinaryRows, EqualTheSpecification) {
     expect_rows_equal_specification<uint8_t>(seed);
     expect_rows_equal_specification<int16_t>(seed);
   }
+}
+
+// ---- rows of bytes ----
+
+template <class T>
+void expect_byte_products_equal_specification(uint32_t seed) {
+  test::Random random(seed);
+  const char* name = "";
+  const ops::ByteProductRow row = ops::select_byte_product_row(&name);
+  if (row == nullptr) return;
+  const int lo = std::numeric_limits<T>::min(), hi = std::numeric_limits<T>::max();
+  const auto zero = [&] { return static_cast<int32_t>(random.integer(lo, hi)); };
+  // From scales so small that nothing is left to ones that overflow the byte, through 1 (no shift at all).
+  const double scale = seed % 8 == 0   ? 0.75
+                       : seed % 8 == 1 ? std::exp2(-static_cast<double>(seed / 8 % 12))  // ties
+                                       : std::exp2(static_cast<double>(random.real(-22.0f, 13.0f)));
+  const ops::ProductArgs product{zero(), zero(), zero(), quantize_multiplier(scale), {lo + 1, hi - 2}};
+  const auto args = ops::byte_product_args<T>({product.a_zero, product.b_zero, product.out_zero,
+                                               row_multiplier(product.multiplier), product.clamp.lo, product.clamp.hi});
+  ASSERT_TRUE(args);
+  const size_t count = static_cast<size_t>(random.integer(1, 300));
+  test::Guarded<T> a(count), b(count), out(count);
+  for (size_t i = 0; i < count; ++i) {
+    a.data()[i] = static_cast<T>(random.integer(lo, hi));
+    b.data()[i] = static_cast<T>(random.integer(lo, hi));
+  }
+  for (int steps = 1; steps < 4; ++steps) {
+    const size_t a_step = steps & 1, b_step = steps >> 1;
+    row(*args, a.data(), a_step, b.data(), b_step, out.data(), count);
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(out.data()[i], ops::QuantizedMul{product}(a.data()[i * a_step], b.data()[i * b_step]))
+          << "steps " << steps << " element " << i << " seed " << seed;
+    }
+  }
+}
+
+TEST(BinaryByteRows, ProductsEqualTheSpecification) {
+  for (uint32_t seed = 1; seed <= 200; ++seed) {
+    expect_byte_products_equal_specification<int8_t>(seed);
+    expect_byte_products_equal_specification<uint8_t>(seed);
+  }
+}
+
+TEST(BinaryByteRows, ProductsOfHugeMultipliersStayWithTheGeneralLoop) {
+  EXPECT_FALSE(ops::byte_product_args<int8_t>({0, 0, 0, {1 << 30, ops::kMostLeft + 1, 0}, -128, 127}));
 }
 
 // ---- float formulas: equal to the specification, or not chosen ----

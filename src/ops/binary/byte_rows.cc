@@ -1,5 +1,5 @@
-// The choice of float formulas for sums of bytes, each compared with the fixed-point rule on all pairs.
-#include "ops/binary/float_rows.h"
+// The choice of rows of bytes, and of float formulas for their sums, each compared with the rule on all pairs.
+#include "ops/binary/byte_rows.h"
 
 #include <array>
 #include <cmath>
@@ -83,6 +83,32 @@ std::optional<FloatSumArgs> find_float_row(FloatRow row, BinaryRow<SumRowArgs, T
   return std::nullopt;
 }
 
+ByteProductRow select_byte_product_row(const char** name) noexcept {
+#if defined(__x86_64__)
+  if (isa() >= Isa::kAvx512) {
+    *name = "avx512";
+    return byte_product_row_avx512;
+  }
+#endif
+  *name = "";
+  return nullptr;
+}
+
+template <class T>
+std::optional<ByteProductArgs> byte_product_args(const ProductRowArgs& args) {
+  if (args.out.left > kMostLeft) return std::nullopt;
+  constexpr int32_t kShift = std::is_same_v<T, uint8_t> ? 128 : 0;
+  return ByteProductArgs{args.a_zero - kShift,
+                         args.b_zero - kShift,
+                         args.out_zero - kShift,
+                         args.out,
+                         args.lo - kShift,
+                         args.hi - kShift,
+                         kShift};
+}
+
+template std::optional<ByteProductArgs> byte_product_args<int8_t>(const ProductRowArgs&);
+template std::optional<ByteProductArgs> byte_product_args<uint8_t>(const ProductRowArgs&);
 template std::optional<FloatSumArgs> find_float_row(FloatRow, BinaryRow<SumRowArgs, int8_t>, const SumRowArgs&);
 template std::optional<FloatSumArgs> find_float_row(FloatRow, BinaryRow<SumRowArgs, uint8_t>, const SumRowArgs&);
 
