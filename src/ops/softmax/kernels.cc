@@ -1,7 +1,12 @@
 // prepare() of SOFTMAX and LOG_SOFTMAX.
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/broadcast.h"
+#include "kernels/quantize.h"
+#include "ops/softmax/byte_rows.h"
 #include "ops/softmax/op.h"
 #include "ops/softmax/ref.h"
 #include "ops/support.h"
@@ -40,6 +45,35 @@ Status require_output(const OpContext& context, float scale, int32_t zero_point)
                       zero_point, output.scale(), output.zero_point());
 }
 
+// Rows of bytes by tables (byte_rows.h), where they are long enough for tables to pay and short enough that sums of their
+// exponentials, at most 2^19 each, do not overflow.
+constexpr size_t kLeastByteDepth = 32, kMostByteDepth = 4095;
+
+#if defined(__x86_64__)
+class ByteSoftmax {
+ public:
+  ByteSoftmax(const ExpTable& table, uint8_t flip) : table_(table), flip_(flip) {
+    for (size_t d = 0; d < 256; ++d) {
+      for (size_t b = 0; b < 3; ++b) addend_[b][d] = static_cast<uint8_t>(table.addend[d] >> (8 * b));
+    }
+    count_ = std::min<size_t>(256, static_cast<size_t>(-static_cast<int64_t>(table.least_difference)) + 1);
+  }
+
+  void operator()(const uint8_t* in, uint8_t* out, size_t depth) const noexcept {
+    const uint8_t most = softmax_maximum_avx512vbmi(in, depth, flip_);
+    const uint32_t sum = softmax_sum_avx512vbmi(addend_.data(), in, depth, flip_, most);
+    const auto [reciprocal, exponent] = softmax_scaling(sum, 8);
+    softmax_shares_avx512vbmi({table_.exponential.data(), count_, reciprocal, exponent}, in, out, depth, flip_, most);
+  }
+
+ private:
+  ExpTable table_;
+  std::array<uint8_t[256], 3> addend_{};  // the bytes of ExpTable::addend
+  size_t count_ = 0;
+  uint8_t flip_;
+};
+#endif
+
 template <class In>
 Result<Prepared> prepare_softmax_8bit(const OpContext& context, float beta) {
   const TensorInfo& output = context.outputs[0];
@@ -53,6 +87,13 @@ Result<Prepared> prepare_softmax_8bit(const OpContext& context, float beta) {
   }
   if (output.dtype != context.inputs[0].dtype) return unsupported_types(context);
   FB_TRY(require_output(context, 1.0f / 256, type_range(output.dtype).lo));
+#if defined(__x86_64__)
+  const auto length = static_cast<size_t>(context.inputs[0].dim(-1));
+  if (has_byte_permutes() && length >= kLeastByteDepth && length <= kMostByteDepth) {
+    return row_kernel<uint8_t, uint8_t>(context, ByteSoftmax(table, std::is_same_v<In, int8_t> ? 0x80 : 0),
+                                        "softmax 8 bits by byte tables avx512vbmi");
+  }
+#endif
   return row_kernel<In, In>(
       context, [table](const In* x, In* y, size_t depth) noexcept { softmax_row_8bit<In, In>(table, x, y, depth); },
       "softmax 8 bits");

@@ -93,18 +93,22 @@ ExpTable::ExpTable(double beta, double scale) noexcept {
   }
 }
 
+SoftmaxScaling softmax_scaling(uint32_t sum, int bits) noexcept {
+  int bits_over_unit = 0;
+  const int32_t reciprocal = get_reciprocal(static_cast<int32_t>(sum), 12, &bits_over_unit);
+  return {reciprocal, std::clamp(bits_over_unit + 31 - bits, 0, 31)};
+}
+
 template <class In, class Out>
 void softmax_row_8bit(const ExpTable& table, const In* in, Out* out, size_t depth) noexcept {
   constexpr int32_t kLeast = std::numeric_limits<Out>::min(), kMost = std::numeric_limits<Out>::max();
   const int32_t most = row_maximum(in, depth);
   uint32_t sum = 0;  // wraps after 4096 ones, as LiteRT's
   for (size_t i = 0; i < depth; ++i) sum += static_cast<uint32_t>(table.addend[static_cast<size_t>(most - in[i])]);
-  int bits_over_unit = 0;
-  const Fixed0 reciprocal{get_reciprocal(static_cast<int32_t>(sum), 12, &bits_over_unit)};
-  const int exponent = std::clamp(bits_over_unit + 31 - static_cast<int>(8 * sizeof(Out)), 0, 31);
+  const auto [reciprocal, exponent] = softmax_scaling(sum, static_cast<int>(8 * sizeof(Out)));
   for (size_t i = 0; i < depth; ++i) {
     const auto difference = static_cast<size_t>(most - in[i]);
-    const Fixed0 share = reciprocal * Fixed0{table.exponential[difference]};
+    const Fixed0 share = Fixed0{reciprocal} * Fixed0{table.exponential[difference]};
     const int32_t q = rounding_divide_by_pot(share.raw, exponent) + kLeast;
     out[i] = static_cast<Out>(
         -static_cast<int32_t>(difference) < table.least_difference ? kLeast : std::clamp(q, kLeast, kMost));

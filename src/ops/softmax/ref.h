@@ -28,6 +28,14 @@ struct ExpTable {
   ExpTable(double beta, double scale) noexcept;
 };
 
+// What turns an element's exponential into its share of a row whose addends sum up to `sum`, in outputs of `bits`: times
+// reciprocal / 2^31, then / 2^exponent.
+struct SoftmaxScaling {
+  int32_t reciprocal;
+  int exponent;
+};
+SoftmaxScaling softmax_scaling(uint32_t sum, int bits) noexcept;
+
 template <class In, class Out>
 void softmax_row_8bit(const ExpTable& table, const In* in, Out* out, size_t depth) noexcept;
 

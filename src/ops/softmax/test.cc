@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/test_support.h"
 #include "ops/one_op.h"
+#include "ops/softmax/ref.h"
 
 namespace fewbits {
 namespace {
@@ -66,6 +68,34 @@ TEST(Softmax, BytesSumToOne) {
     ASSERT_NEAR(op.result<int8_t>()[i] + 128, 256 * std::exp(0.03 * x[i]) / total, 1) << i;
   }
   EXPECT_NEAR(sum, 256, 20);
+}
+
+// Rows by tables of bytes equal the rows of ref.h on every scale and depth that they take.
+template <class T>
+void expect_byte_rows_equal_reference(DType type, uint32_t seed) {
+  test::Random random(seed);
+  const auto depth = static_cast<size_t>(random.integer(32, 300));
+  const float scale = std::exp2(random.real(-9.0f, 1.0f));
+  constexpr int kLeast = std::numeric_limits<T>::min(), kMost = std::numeric_limits<T>::max();
+  std::vector<T> x(3 * depth), expected(x.size());
+  for (T& value : x) value = static_cast<T>(random.integer(seed % 3 == 0 ? kLeast : 0, seed % 2 == 0 ? kMost : 40));
+  OneOp op(Op::SOFTMAX);
+  op.options(beta(1))
+      .input(type, {3, static_cast<int32_t>(depth)}, x, quant({scale}, {0}))
+      .output(type, quant({1.0f / 256}, {kLeast}));
+  ASSERT_TRUE(op.run());
+  const ops::ExpTable table(1.0, static_cast<double>(scale));
+  for (size_t row = 0; row < 3; ++row) {
+    ops::softmax_row_8bit<T, T>(table, x.data() + row * depth, expected.data() + row * depth, depth);
+  }
+  ASSERT_EQ(op.template result<T>(), expected) << "scale " << scale << " depth " << depth;
+}
+
+TEST(Softmax, ByteRowsEqualTheReference) {
+  for (uint32_t seed = 1; seed <= 60; ++seed) {
+    expect_byte_rows_equal_reference<int8_t>(DType::kInt8, seed);
+    expect_byte_rows_equal_reference<uint8_t>(DType::kUInt8, seed);
+  }
 }
 
 TEST(LogSoftmax, ByHand) {
