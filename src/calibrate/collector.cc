@@ -196,6 +196,7 @@ Result<runtime::Session*> SampleRunner::run(const Sample& sample) {
   if (!fits) {
     runtime::PlanOptions options;
     options.graph = graph_;
+    options.fuse = false;  // the tap wants every value
     for (size_t i = 0; i < sample.inputs.size(); ++i) options.input_shapes[i] = sample.inputs[i].shape;
     session_.reset();
     FB_ASSIGN(auto plan, runtime::Plan::make(model_, options));

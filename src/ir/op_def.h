@@ -171,6 +171,9 @@ enum OpFlags : uint32_t {
   kStateful = 4,  // reads or writes state beyond its operands (resources, random, variables): never folded or removed
   kTable = 8,     // input 0 may be a constant table whose rows are moved as they are: weights mode stores it in int8
   kOptionalInputs = 16,  // any input may be left out; without it, only those beyond Arity::min
+  // Element i of output 0 depends on element i of the inputs, and on inputs of one element, and on nothing else. Where
+  // scales lie along a dimension the position counts, too.
+  kPointwise = 32,
 };
 struct Arity {
   int16_t min = 1, max = 1;  // max -1: any number

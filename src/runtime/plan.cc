@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "ops/byte_table.h"
 #include "ops/evaluate.h"
+#include "runtime/byte_chains.h"
 #include "runtime/memory_plan.h"
 
 namespace fewbits::runtime {
@@ -14,6 +16,7 @@ class PlanBuilder {
   PlanBuilder(std::shared_ptr<const Model> model, const PlanOptions& options) : options_(options), plan_(new Plan) {
     plan_->model_ = std::move(model);
     plan_->graph_ = options.graph;
+    plan_->fuse_ = options.fuse;
   }
 
   Result<std::shared_ptr<const Plan>> build() {
@@ -23,6 +26,7 @@ class PlanBuilder {
     graph_ = &plan_->graph();
     FB_TRY(check_operators());
     FB_TRY(start_values());
+    if (options_.fuse) chains_.emplace(*plan_->model_, *graph_);
     for (NodeId id : graph_->order()) FB_TRY(add_step(id));
     FB_TRY(layout());
     return std::shared_ptr<const Plan>(std::move(plan_));
@@ -81,6 +85,8 @@ class PlanBuilder {
     Step step;
     step.node = id;
     step.def = def;
+    step.inputs = node.inputs;
+    step.outputs = node.outputs;
     for (const TensorInfo& input : inputs) step.dynamic |= input.present && input.dynamic;
     for (const TensorInfo& output : outputs) step.dynamic |= output.dynamic || !is_static(output.shape);
     if (!step.dynamic) {
@@ -94,7 +100,23 @@ class PlanBuilder {
       output.shape = outputs[i].shape;
       output.dynamic = step.dynamic;
     }
+    FB_TRY(fuse_bytes(step));
     plan_->steps_.push_back(std::move(step));
+    return {};
+  }
+
+  // Makes the step a table where its node ends a chain of pointwise operators on bytes, whose other steps go.
+  Status fuse_bytes(Step& step) {
+    if (!chains_ || step.dynamic) return {};
+    const auto chain = chains_->add(step.node, infos_);
+    if (!chain) return {};
+    FB_ASSIGN(const ByteTable table, chains_->table(*chain, infos_));
+    step.inputs = {chain->source};
+    step.prepared = ops::byte_table_kernel(table, info(chain->source).count(),
+                                           fmt::format("one table of 256 for {}", chains_->describe(*chain)));
+    std::erase_if(plan_->steps_, [&](const Step& other) {
+      return std::find(chain->nodes.begin(), chain->nodes.end(), other.node) != chain->nodes.end();
+    });
     return {};
   }
 
@@ -117,7 +139,7 @@ class PlanBuilder {
     last_use_.assign(infos_.size(), -1);
     block_of_.assign(infos_.size(), -1);
     for (int s = 0; s < steps; ++s) {
-      for (ValueId id : graph_->node(plan_->steps_[static_cast<size_t>(s)].node).inputs) {
+      for (ValueId id : plan_->steps_[static_cast<size_t>(s)].inputs) {
         if (id != kNoValue) last_use_[static_cast<size_t>(id)] = s;
       }
     }
@@ -131,10 +153,9 @@ class PlanBuilder {
     }
     for (int s = 0; s < steps; ++s) {
       const Step& step = plan_->steps_[static_cast<size_t>(s)];
-      const Node& node = graph_->node(step.node);
-      for (size_t i = 0; i < node.outputs.size(); ++i) {
-        if (i == 0 && share_with_input(step, node, s)) continue;
-        FB_TRY(place(node.outputs[i], s));
+      for (size_t i = 0; i < step.outputs.size(); ++i) {
+        if (i == 0 && share_with_input(step, s)) continue;
+        FB_TRY(place(step.outputs[i], s));
       }
     }
     plan_->arena_bytes_ = place_blocks(blocks_);
@@ -191,13 +212,13 @@ class PlanBuilder {
   }
 
   // Output 0 takes the memory of an input: always for views, for in-place operators when it is the input's last use.
-  bool share_with_input(const Step& step, const Node& node, int s) {
+  bool share_with_input(const Step& step, int s) {
     if (step.dynamic || !(step.def->flags & (kView | kInPlace))) return false;
-    const ValueId output = node.outputs[0];
+    const ValueId output = step.outputs[0];
     const auto bytes = byte_size(info(output).dtype, info(output).shape);
-    const size_t candidates = step.def->flags & kView ? 1 : node.inputs.size();
+    const size_t candidates = step.def->flags & kView ? 1 : step.inputs.size();
     for (size_t i = 0; i < candidates; ++i) {
-      const ValueId input = node.inputs[i];
+      const ValueId input = step.inputs[i];
       if (input == kNoValue || block_of_[static_cast<size_t>(input)] < 0) continue;
       Block& block = blocks_[static_cast<size_t>(block_of_[static_cast<size_t>(input)])];
       const bool pinned = block.first < 0;  // a graph input keeps what the caller put there
@@ -218,6 +239,7 @@ class PlanBuilder {
   std::unique_ptr<Plan> plan_;
   const Graph* graph_ = nullptr;
   std::vector<TensorInfo> infos_;
+  std::optional<ByteChains> chains_;
   std::vector<int> last_use_, block_of_;
   std::vector<Block> blocks_;
 };

@@ -16,6 +16,7 @@ struct PlanOptions {
   int32_t graph = 0;                      // which subgraph
   std::map<size_t, Shape> input_shapes;   // by index of the subgraph's inputs; others have the file's shape
   size_t memory_limit = size_t{1} << 40;  // bytes of the arena that are refused
+  bool fuse = true;  // several operators may run as one; taps then do not see the values between them
 };
 
 enum class Place : uint8_t {
@@ -34,9 +35,11 @@ struct ValuePlan {
   size_t offset = 0;           // kArena, kState
 };
 
+// One kernel's work: a node's, or that of several nodes that run as one.
 struct Step {
-  NodeId node = 0;
+  NodeId node = 0;  // of several the last
   const OpDef* def = nullptr;
+  std::vector<ValueId> inputs, outputs;
   bool dynamic = false;  // infer and prepare at run time
   Prepared prepared;     // when not dynamic
 };
@@ -50,6 +53,7 @@ class Plan {
   std::shared_ptr<const Model> shared_model() const noexcept { return model_; }
   const Graph& graph() const noexcept { return model_->graphs[static_cast<size_t>(graph_)]; }
   int32_t graph_index() const noexcept { return graph_; }
+  bool fuses() const noexcept { return fuse_; }
   const std::vector<Step>& steps() const noexcept { return steps_; }
   const ValuePlan& value(ValueId id) const noexcept { return values_[static_cast<size_t>(id)]; }
   size_t arena_bytes() const noexcept { return arena_bytes_; }
@@ -60,6 +64,7 @@ class Plan {
   friend class PlanBuilder;
   std::shared_ptr<const Model> model_;
   int32_t graph_ = 0;
+  bool fuse_ = true;
   std::vector<Step> steps_;
   std::vector<ValuePlan> values_;
   std::vector<std::unique_ptr<OwnedTensor>> folded_;

@@ -97,12 +97,11 @@ Status Session::allocate() {
     }
   };
   for (size_t s = 0; s < steps.size(); ++s) {
-    const Node& node = plan_->graph().node(steps[s].node);
     if (steps[s].dynamic) dynamic_steps_[s] = std::make_unique<DynamicStep>();
     const size_t first = pointers_.size();
-    for (ValueId id : node.inputs) pointers_.push_back(address_of(id));
+    for (ValueId id : steps[s].inputs) pointers_.push_back(address_of(id));
     step_pointers_.emplace_back(first, pointers_.size());
-    for (ValueId id : node.outputs) pointers_.push_back(address_of(id));
+    for (ValueId id : steps[s].outputs) pointers_.push_back(address_of(id));
   }
   return {};
 }
@@ -247,6 +246,7 @@ Result<std::vector<OwnedTensor>> Session::call(int32_t graph, std::span<const Te
   if (!fits) {
     PlanOptions options;
     options.graph = graph;
+    options.fuse = plan_->fuses();
     for (size_t i = 0; i < inputs.size(); ++i) options.input_shapes[i] = inputs[i].shape;
     FB_ASSIGN(auto plan, Plan::make(plan_->shared_model(), options));
     if (plan->graph().inputs.size() != inputs.size()) {

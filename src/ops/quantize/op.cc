@@ -64,14 +64,26 @@ int32_t version_cast(const OpContext& context) {
 }
 
 const OpDef kOps[] = {
-    {.op = Op::QUANTIZE, .infer = infer_same_as_input, .prepare = prepare_quantize, .version = version_quantize},
-    {.op = Op::DEQUANTIZE, .infer = infer_same_as_input, .prepare = prepare_dequantize, .version = version_dequantize},
+    {.op = Op::QUANTIZE,
+     .flags = kPointwise,
+     .infer = infer_same_as_input,
+     .prepare = prepare_quantize,
+     .version = version_quantize},
+    {.op = Op::DEQUANTIZE,
+     .flags = kPointwise,
+     .infer = infer_same_as_input,
+     .prepare = prepare_dequantize,
+     .version = version_dequantize},
     {.op = Op::FAKE_QUANT,
-     .flags = kInPlace,
+     .flags = kInPlace | kPointwise,
      .infer = infer_same_as_input,
      .prepare = prepare_fake_quant,
      .version = version_fake_quant},
-    {.op = Op::CAST, .infer = infer_same_as_input, .prepare = prepare_cast, .version = version_cast},
+    {.op = Op::CAST,
+     .flags = kPointwise,
+     .infer = infer_same_as_input,
+     .prepare = prepare_cast,
+     .version = version_cast},
     {.op = Op::BITCAST, .flags = kView, .infer = infer_bitcast, .prepare = prepare_bitcast},
 };
 
