@@ -41,8 +41,42 @@ std::optional<RowMultiplier> row_multiplier(FixedMultiplier m) {
   return RowMultiplier{m.value, std::max(m.shift, 0), std::max(-m.shift, 0)};
 }
 
+// Where one operand is a short row that every row of the other meets, as the gates of squeeze-and-excite are: which one,
+// and how many rows make a long one.
+struct RepeatedRow {
+  size_t operand = 0, copies = 0;
+};
+std::optional<RepeatedRow> repeated_row(const Broadcast<2>& plan) {
+  constexpr size_t kLongRow = 1024;
+  const size_t length = plan.row();
+  if (plan.rank != 2 || plan.row_stride(0) != 1 || plan.row_stride(1) != 1 || length == 0 || length >= kLongRow)
+    return std::nullopt;
+  for (size_t n = 0; n < 2; ++n) {
+    if (plan.strides[n][0] == 0 && plan.strides[1 - n][0] == length)
+      return RepeatedRow{n, std::min(kLongRow / length + 1, plan.dims[0])};
+  }
+  return std::nullopt;
+}
+
 template <class T, class Args, class Row>
 Prepared rows_kernel(const Broadcast<2>& plan, const Args& row_args, Row row, std::string choice) {
+  if (const auto repeated = repeated_row(plan)) {
+    // Its copies lie side by side in workspace, for as many rows at a time.
+    const size_t length = plan.row(), rows = plan.dims[0], copies = repeated->copies;
+    return make_kernel(
+        [row_args, row, length, rows, copies, operand = repeated->operand](const RunArgs& args) noexcept {
+          auto* const side_by_side = reinterpret_cast<T*>(args.workspace);
+          for (size_t i = 0; i < copies; ++i) std::copy_n(in<T>(args, operand), length, side_by_side + i * length);
+          parallel_for(args.pool, rows, kCheapGrain / length + 1, [&](size_t begin, size_t end) {
+            for (size_t i = begin; i < end; i += copies) {
+              const T* other = in<T>(args, 1 - operand) + i * length;
+              row(row_args, operand == 0 ? side_by_side : other, 1, operand == 0 ? other : side_by_side, 1,
+                  out<T>(args) + i * length, std::min(copies, end - i) * length);
+            }
+          });
+        },
+        choice + ", rows side by side", copies * length * sizeof(T));
+  }
   return make_kernel(
       [plan, row_args, row](const RunArgs& args) noexcept {
         for_each_row(plan, args.pool, kCheapGrain, [&](const std::array<size_t, 2>& offsets, size_t at, size_t length) {
