@@ -22,7 +22,11 @@ constexpr const DepthwiseS8Kernel* kS8[] = {
 #endif
     &kDepthwiseS8Ref};
 
-constexpr const DepthwiseS16S8Kernel* kS16S8[] = {&kDepthwiseS16S8Ref};
+constexpr const DepthwiseS16S8Kernel* kS16S8[] = {
+#if defined(__x86_64__)
+    &kDepthwiseS16S8Avx512,
+#endif
+    &kDepthwiseS16S8Ref};
 
 // Whether whole blocks compute at most half as many channels again as there are.
 template <class Kernel>

@@ -78,7 +78,7 @@ struct DepthwiseS8Args {
   float float_lo = 0, float_hi = 0;
 };
 
-// 16x8; the sum is exact in 64 bits. Reference only so far.
+// 16x8; the sum is exact in 64 bits.
 struct DepthwiseS16S8Args {
   DepthwiseRows<int16_t> in;
   size_t rows = 0, channels = 0;

@@ -96,6 +96,16 @@ void run_s16s8(const DepthwiseS16S8Args& args, size_t row_begin, size_t row_end)
 
 }  // namespace
 
+void finish_s16s8(const DepthwiseS16S8Args& args, size_t row, size_t c, size_t count, const int64_t* sums,
+                  const int32_t* weight_sums) noexcept {
+  int16_t* out = args.out + row * args.out_stride + c;
+  for (size_t i = 0; i < count; ++i) {
+    const int64_t bias = args.bias != nullptr ? args.bias[c + i] : 0;
+    const int64_t sum = sums[i] + bias - static_cast<int64_t>(args.in_zero_point) * weight_sums[i];
+    out[i] = requantize_s16(sum, args.multiplier[c + i], args.int32_accumulator, args.out_zero_point, args.lo, args.hi);
+  }
+}
+
 const DepthwiseF32Kernel kDepthwiseF32Ref = {"depthwise_f32_ref", Isa::kBaseline, 1,       true, false,
                                              &packed_f32_size,    &pack_f32,      &run_f32};
 const DepthwiseS8Kernel kDepthwiseS8Ref = {"depthwise_s8_ref", Isa::kBaseline, 1,      true, true,

@@ -298,6 +298,55 @@ TEST(DepthwiseS16S8, EqualsTheSixteenByEightRule) {
   }
 }
 
+TEST(DepthwiseS16S8, BiasZeroPointsAndExtremesFollowTheRule) {
+  Random random(21);
+  for (const Shape& s : kShapes) {
+    for (int variant = 0; variant < 3; ++variant) {
+      const bool extreme = variant == 1;
+      const int32_t in_zero = extreme ? 0 : -300, out_zero = variant == 0 ? 77 : 0;
+      const Input<int16_t> in(random, s,
+                              random.integers<int16_t>(s.channels * 3 + 50, -32768, extreme ? -32768 : 32767),
+                              static_cast<int16_t>(in_zero));
+      const Guarded<int8_t> w(random.integers<int8_t>(s.taps * s.channels, -128, extreme ? -128 : 127));
+      const Guarded<int64_t> bias(random.integers<int64_t>(s.channels, -1000000000000, 1000000000000));
+      std::vector<FixedMultiplier> multipliers;
+      for (size_t i = 0; i < s.channels; ++i) multipliers.push_back(quantize_multiplier(random.real(1e-8f, 1e-4f)));
+      for_each_kernel(depthwise_s16s8_kernels(), s, 0, [&](const DepthwiseS16S8Kernel& kernel) {
+        const Guarded<uint8_t> packed(kernel.packed_size(s.taps, s.channels, 0));
+        kernel.pack({.data = w.data(), .taps = s.taps, .channels = s.channels}, packed.data());
+        const Guarded<int16_t> out(s.rows * s.channels);
+        run_in_pieces(kernel, DepthwiseS16S8Args{.in = in.rows,
+                                                 .rows = s.rows,
+                                                 .channels = s.channels,
+                                                 .depth_multiplier = s.depth_multiplier,
+                                                 .packed = packed.data(),
+                                                 .in_zero_point = in_zero,
+                                                 .bias = bias.data(),
+                                                 .multiplier = multipliers.data(),
+                                                 .out = out.data(),
+                                                 .out_stride = s.channels,
+                                                 .out_zero_point = out_zero,
+                                                 .lo = -32768,
+                                                 .hi = 30000});
+        for (size_t i = 0; i < s.rows * s.channels; ++i) {
+          const size_t c = i % s.channels;
+          int64_t sum = bias.data()[c];
+          for (size_t t = 0; t < s.taps; ++t) {
+            sum += (int64_t{in.at(i / s.channels, t, c)} - in_zero) * w.data()[t * s.channels + c];
+          }
+          // q16 of 16 bits, x * q16 / 2^(15 - shift), halves upwards.
+          const double q16 =
+              multipliers[c].value >= 0x7fff0000 ? 32767 : std::floor(multipliers[c].value / 65536.0 + 0.5);
+          const long double scaled = std::ldexp(static_cast<long double>(sum) * q16, multipliers[c].shift - 15);
+          const auto rounded = static_cast<int32_t>(static_cast<int64_t>(std::floor(scaled + 0.5L)));
+          ASSERT_EQ(out.data()[i], std::clamp<int64_t>(int64_t{rounded} + out_zero, -32768, 30000))
+              << describe(kernel.name, s) << " variant " << variant;
+        }
+      });
+    }
+  }
+}
+
 TEST(Depthwise, PoolsGiveTheResultOfOneThread) {
   const Shape s{500, 40, 9, 1};
   S8Case c(30, s, -128, 127, 3, -127, 127, 0, 0);

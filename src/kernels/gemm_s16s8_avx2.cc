@@ -5,7 +5,11 @@
 
 namespace fewbits {
 
-using Kernel = Gemm<S16S8Core<6, 2>>;
+namespace {
+struct Finish {};
+}  // namespace
+
+using Kernel = Gemm<S16S8Core<6, 2, Finish>>;
 const GemmS16S8Kernel kGemmS16S8Avx2 = {"gemm_s16s8_6x16_avx2", Isa::kAvx2,    Kernel::kMr, Kernel::kNr,
                                         &Kernel::packed_size,   &Kernel::pack, &Kernel::run};
 

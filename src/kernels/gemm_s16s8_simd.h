@@ -8,7 +8,8 @@
 namespace fewbits {
 namespace {
 
-template <size_t kMrOf, size_t kVectorsOf>
+// Finish: has fast(), finish_shorts() of the ISA, where there is one.
+template <size_t kMrOf, size_t kVectorsOf, class Finish>
 struct S16S8Core : ByteWeights {
   using Args = GemmS16S8Args;
   using Staged = int16_t;
@@ -28,8 +29,11 @@ struct S16S8Core : ByteWeights {
     FB_INLINE void store(int64_t* sums, size_t nr, bool first) {
       unroll<kRows>([&]<size_t m>() FB_LAMBDA {
         int64_t* row = sums + m * nr;
-        for (size_t i = 0; first && i < kWidth * kLanes; ++i) row[i] = 0;
-        unroll<kWidth>([&]<size_t v>() FB_LAMBDA { Simd::add_to_s64(row + v * kLanes, this->sum[m][v]); });
+        if (first) {
+          unroll<kWidth>([&]<size_t v>() FB_LAMBDA { Simd::store_s64(row + v * kLanes, this->sum[m][v]); });
+        } else {
+          unroll<kWidth>([&]<size_t v>() FB_LAMBDA { Simd::add_to_s64(row + v * kLanes, this->sum[m][v]); });
+        }
       });
     }
   };
@@ -41,8 +45,14 @@ struct S16S8Core : ByteWeights {
   template <class Tile>
   static void finish(const Tile& tile, const int64_t* sums, size_t nr) {
     const auto* weight_sums = reinterpret_cast<const int32_t*>(tile.panel);
+    const Args& args = *tile.args;
+    if constexpr (requires { Finish::fast; }) {
+      if (!args.int32_accumulator && args.out_zero_point == 0) {
+        return Finish::fast(args, args.a_zero_point, tile.m, tile.rows, tile.n, tile.columns, sums, nr, weight_sums);
+      }
+    }
     for (size_t m = 0; m < tile.rows; ++m) {
-      finish_s16s8(*tile.args, tile.m + m, tile.n, tile.columns, sums + m * nr, weight_sums);
+      finish_s16s8(args, tile.m + m, tile.n, tile.columns, sums + m * nr, weight_sums);
     }
   }
 };

@@ -125,6 +125,11 @@ struct Simd {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
   }
 
+  static FB_INLINE void store_s64(int64_t* sums, I32 x) {
+    auto* out = reinterpret_cast<__m256i*>(sums);
+    _mm256_storeu_si256(out, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(x)));
+    _mm256_storeu_si256(out + 1, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(x, 1)));
+  }
   static FB_INLINE void add_to_s64(int64_t* sums, I32 x) {
     auto* out = reinterpret_cast<__m256i*>(sums);
     const __m256i low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(x));

@@ -108,6 +108,21 @@ struct Simd {
     return _mm512_add_epi32(acc, _mm512_madd_epi16(a, b));
   }
 
+  static FB_INLINE void store_s64(int64_t* sums, I32 x) {
+    _mm512_storeu_si512(sums, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(x)));
+    _mm512_storeu_si512(sums + 8, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(x, 1)));
+  }
+  // Lane i holds the numbers p[i] and q[i], as add_pair_products() wants them.
+  static FB_INLINE I32 load_pairs_s16(const int16_t* p, const int16_t* q) {
+    const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(q)));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+  }
+  static FB_INLINE I32 load_pairs_s16(const int16_t* p, const int16_t* q, size_t count) {
+    const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first(count), p));
+    const __m512i high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first(count), q));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+  }
   // sums[i] += x[i], in 64 bits.
   static FB_INLINE void add_to_s64(int64_t* sums, I32 x) {
     const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(x));
