@@ -9,7 +9,8 @@ good for speed, not for accuracy). A .tflite file instead of a folder is run as 
 folder (litert, openvino, openvino_f32) and the interpreter that has its package.
 
 Before anything is timed each engine's outputs are compared with LiteRT's, and a wrong one is shown as such. A round runs every engine
-once, in its own process; a figure is the smallest median of the rounds, beside it how far the rounds' medians lie apart.
+once, in its own process; a figure is the smallest median of the rounds, beside it how far the rounds' medians lie apart. On a machine
+that is not alone, --fastest takes each round's fastest run instead of its median.
 """
 
 import argparse
@@ -117,12 +118,12 @@ def outputs_of_float(source, engines, inputs):
     return None
 
 
-def time_model(model, threads, engines, rounds, runs, folder, source=None):
-    """{engine: (best median, spread) or a reason}. source: the float model that `model` was made of."""
+def time_model(model, threads, engines, rounds, runs, figure, folder, source=None):
+    """{engine: (best figure, spread) or a reason}. source: the float model that `model` was made of."""
     inputs = folder / "inputs.npz"
     np.savez(inputs, **random_arrays(model, 1, 2))
     exact = outputs_of_float(source, engines, inputs) if source else None
-    medians = {engine.name: [] for engine in engines}
+    figures = {engine.name: [] for engine in engines}
     failed = {}
     for engine in engines:
         try:
@@ -137,9 +138,9 @@ def time_model(model, threads, engines, rounds, runs, folder, source=None):
     for _ in range(rounds):
         for engine in engines:
             if engine.name not in failed:
-                medians[engine.name].append(engine.measure(model, threads, inputs, runs)["median_ms"])
+                figures[engine.name].append(engine.measure(model, threads, inputs, runs)[figure])
     spread = lambda values: (max(values) - min(values)) / min(values)  # noqa: E731
-    return {name: failed.get(name) or (min(values), spread(values)) for name, values in medians.items()}
+    return {name: failed.get(name) or (min(values), spread(values)) for name, values in figures.items()}
 
 
 def machine():
@@ -176,8 +177,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--fastest", action="store_true")
     parser.add_argument("--write", type=pathlib.Path)
     options = parser.parse_args()
+    figure = "min_ms" if options.fastest else "median_ms"
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
@@ -191,7 +194,7 @@ def main():
                     print(f"{model.name} {mode}: {error}", file=sys.stderr)
                     continue
                 for threads in options.threads.split(","):
-                    figures = time_model(made, threads, engines, options.rounds, options.runs, folder,
+                    figures = time_model(made, threads, engines, options.rounds, options.runs, figure, folder,
                                         source if mode != "float32" and model.is_dir() else None)
                     rows.append((model.stem, mode, threads, figures))
                     print(f"{model.stem:16} {mode:8} {threads}  " + "  ".join(f"{k} {show(v)}" for k, v in figures.items()), flush=True)
@@ -200,8 +203,8 @@ def main():
     if options.write:
         command = " ".join(sys.argv[1:])
         options.write.write_text(
-            "# Performance\n\nMilliseconds of one run: the smallest median of interleaved rounds in fresh processes, in brackets how far "
-            f"the rounds lie apart.\nEvery engine's outputs were compared before it was timed.\n\nMachine: {machine()}.\n"
+            f"# Performance\n\nMilliseconds of one run: the {'fastest run' if options.fastest else 'smallest median'} of interleaved rounds in "
+            f"fresh processes, in brackets how far the rounds lie apart.\nEvery engine's outputs were compared before it was timed.\n\nMachine: {machine()}.\n"
             f"Written by `bench/peers/run.py {command}`.\n\n{text}\n")
 
 
