@@ -58,5 +58,15 @@ FB_INLINE void finish_shorts(const Args& args, int32_t zero_point, size_t row, s
   }
 }
 
+// The same as gemm_s16s8_simd.h wants it.
+struct FinishShorts {
+  static constexpr bool kFast = true;
+  template <class Args>
+  static void fast(const Args& args, int32_t zero_point, size_t row, size_t rows, size_t c, size_t count,
+                   const int64_t* sums, size_t stride, const int32_t* column_sums) {
+    finish_shorts(args, zero_point, row, rows, c, count, sums, stride, column_sums);
+  }
+};
+
 }  // namespace
 }  // namespace fewbits

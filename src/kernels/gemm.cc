@@ -27,7 +27,7 @@ constexpr const GemmS8Kernel* kS8[] = {
 
 constexpr const GemmS16S8Kernel* kS16S8[] = {
 #if defined(__x86_64__)
-    &kGemmS16S8Avx512, &kGemmS16S8Avx2,
+    &kGemmS16S8Avx512Vnni, &kGemmS16S8Avx512, &kGemmS16S8Avx2,
 #endif
     &kGemmS16S8Ref};
 

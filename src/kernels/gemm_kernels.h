@@ -20,6 +20,7 @@ extern const GemmS8Kernel kGemmS8NeonDot;
 extern const GemmS16S8Kernel kGemmS16S8Ref;
 extern const GemmS16S8Kernel kGemmS16S8Avx2;
 extern const GemmS16S8Kernel kGemmS16S8Avx512;
+extern const GemmS16S8Kernel kGemmS16S8Avx512Vnni;
 
 // From 64-bit sums (without bias and zero point) to a row of outputs, columns [n, n + count) of row m. For the ISA
 // files, which must not hold their own copy of fixed_point.h. column_sums: of W's columns.

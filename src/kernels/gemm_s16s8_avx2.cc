@@ -6,7 +6,9 @@
 namespace fewbits {
 
 namespace {
-struct Finish {};
+struct Finish {
+  static constexpr bool kFast = false;
+};
 }  // namespace
 
 using Kernel = Gemm<S16S8Core<6, 2, Finish>>;

@@ -8,20 +8,20 @@
 namespace fewbits {
 namespace {
 
-// Finish: has fast(), finish_shorts() of the ISA, where there is one.
-template <size_t kMrOf, size_t kVectorsOf, class Finish>
+// Finish: kFast, and then fast(): finish_shorts() of the ISA. Dot: how pairs of products are summed.
+template <size_t kMrOf, size_t kVectorsOf, class Finish, class Dot = PairDot>
 struct S16S8Core : ByteWeights {
   using Args = GemmS16S8Args;
   using Staged = int16_t;
   using Sum = int64_t;
   static constexpr size_t kMr = kMrOf;
   static constexpr size_t kVectors = kVectorsOf;
-  static constexpr size_t kGroup = PairDot::kGroup;
+  static constexpr size_t kGroup = Dot::kGroup;
   static constexpr size_t kMaxDepth = 480;  // a product is at most 2^15 * 2^7, and 2^31 / 2^22 = 512
   static constexpr size_t kLanes = Simd::kLanes;
 
   template <size_t kRows, size_t kWidth>
-  struct Acc : DotAcc<PairDot, kRows, kWidth> {
+  struct Acc : DotAcc<Dot, kRows, kWidth> {
     FB_INLINE void flush(int64_t* sums, size_t nr, bool first) {
       store(sums, nr, first);
       this->clear();
@@ -46,7 +46,7 @@ struct S16S8Core : ByteWeights {
   static void finish(const Tile& tile, const int64_t* sums, size_t nr) {
     const auto* weight_sums = reinterpret_cast<const int32_t*>(tile.panel);
     const Args& args = *tile.args;
-    if constexpr (requires { Finish::fast; }) {
+    if constexpr (Finish::kFast) {
       if (!args.int32_accumulator && args.out_zero_point == 0) {
         return Finish::fast(args, args.a_zero_point, tile.m, tile.rows, tile.n, tile.columns, sums, nr, weight_sums);
       }
