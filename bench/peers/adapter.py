@@ -17,9 +17,10 @@ def main(load):
     for _ in range(1 + int(warmup)):
         run()
     np.savez(outputs, *results())
-    times = []
+    times, cpu = [], time.process_time_ns()
     for _ in range(int(runs)):
         start = time.perf_counter_ns()
         run()
         times.append((time.perf_counter_ns() - start) / 1e6)
-    print(json.dumps({"median_ms": statistics.median(times), "min_ms": min(times)}))
+    cpu = (time.process_time_ns() - cpu) / 1e6 / len(times)
+    print(json.dumps({"median_ms": statistics.median(times), "min_ms": min(times), "cpu_ms": cpu}))

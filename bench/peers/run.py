@@ -10,7 +10,7 @@ folder (litert, openvino, openvino_f32) and the interpreter that has its package
 
 Before anything is timed each engine's outputs are compared with LiteRT's, and a wrong one is shown as such. A round runs every engine
 once, in its own process; a figure is the smallest median of the rounds, beside it how far the rounds' medians lie apart. On a machine
-that is not alone, --fastest takes each round's fastest run instead of its median.
+that is shared with others, --cpu takes the processor time of a run instead, which waiting for a core does not lengthen.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ import numpy as np
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 FEWBITS = pathlib.Path(os.environ.get("FEWBITS", ROOT / "build" / "release" / "fewbits"))
+LEAST_MS = 500  # that a round of runs takes at least
 TYPES = {"float32": np.float32, "int8": np.int8, "uint8": np.uint8, "int16": np.int16, "int32": np.int32, "int64": np.int64}
 
 
@@ -70,6 +72,11 @@ def model_of(source, mode, folder):
     return target
 
 
+def cpu_ms_of_children():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (usage.ru_utime + usage.ru_stime) * 1e3
+
+
 class Engine:
     """Runs a model in a fresh process: measure() gives its times, and its outputs land in self.outputs."""
 
@@ -79,7 +86,12 @@ class Engine:
     def measure(self, model, threads, inputs, runs):
         if self.python is None:
             fewbits("run", model, "--input", inputs, "-o", self.outputs, "--threads", threads, "--quiet")
-            return json.loads(fewbits("bench", model, "--threads", threads, "--runs", runs, "--warmup", 5, "--json"))
+            before = cpu_ms_of_children()
+            fewbits("bench", model, "--threads", threads, "--runs", 1, "--warmup", 0, "--json")
+            start = cpu_ms_of_children()  # what planning and starting cost
+            times = json.loads(fewbits("bench", model, "--threads", threads, "--runs", runs + 1, "--warmup", 0, "--json"))
+            times["cpu_ms"] = max(0.0, (cpu_ms_of_children() - start) - (start - before)) / runs
+            return times
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
         if self.name.endswith("_f32"):
             env["FEWBITS_PEER_F32"] = "1"
@@ -127,7 +139,8 @@ def time_model(model, threads, engines, rounds, runs, figure, folder, source=Non
     failed = {}
     for engine in engines:
         try:
-            engine.measure(model, threads, inputs, 1)
+            once = engine.measure(model, threads, inputs, 1)["min_ms"]
+            runs = max(runs, int(LEAST_MS / max(once, 0.01))) if engine is engines[0] else runs
         except RuntimeError as error:
             failed[engine.name] = str(error)
     reference = next((e for e in engines if e.name == "litert" and e.name not in failed), engines[0])
@@ -177,10 +190,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
-    parser.add_argument("--fastest", action="store_true")
+    parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--write", type=pathlib.Path)
     options = parser.parse_args()
-    figure = "min_ms" if options.fastest else "median_ms"
+    figure = "cpu_ms" if options.cpu else "median_ms"
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
@@ -203,7 +216,7 @@ def main():
     if options.write:
         command = " ".join(sys.argv[1:])
         options.write.write_text(
-            f"# Performance\n\nMilliseconds of one run: the {'fastest run' if options.fastest else 'smallest median'} of interleaved rounds in "
+            f"# Performance\n\nMilliseconds of one run: the {'processor time' if options.cpu else 'smallest median'} of interleaved rounds in "
             f"fresh processes, in brackets how far the rounds lie apart.\nEvery engine's outputs were compared before it was timed.\n\nMachine: {machine()}.\n"
             f"Written by `bench/peers/run.py {command}`.\n\n{text}\n")
 
