@@ -5,6 +5,8 @@
 // neighbouring pixels serve all outputs whose windows meet them, each with its own arrangement of the filter's columns
 // and zeros: two outputs of a 3-column filter, four of a 5-column one. Narrow blocks of channels put two or four outputs
 // side by side in a register.
+//
+// Weights less a zero point (legacy models) take nine bits: they are the sum of two bytes, and multiplied twice.
 #include "kernels/simd_avx512.h"
 // after the ISA's vectors:
 #include "kernels/depthwise_kernels.h"
@@ -31,38 +33,62 @@ constexpr Arrangement arrange(size_t taps, size_t shared_columns) noexcept {
 }
 constexpr size_t block_weights(const Arrangement& a) noexcept { return a.lines * a.quads * a.outputs * kBlock * kQuad; }
 
+// What packed weights begin with.
+struct Header {
+  int32_t halves;  // 2 where weights are sums of two bytes: then the second ones of all blocks follow the first
+  int32_t unused[15];
+};
+static_assert(sizeof(Header) == 64);
+
 // Outputs side by side in a register for the last `channels` of a row.
 FB_INLINE size_t outputs_abreast(size_t channels) { return channels > 32 ? 1 : channels > 16 ? 2 : 4; }
 
 size_t packed_size(size_t taps, size_t channels, size_t shared_columns) noexcept {
   const size_t padded = round_up(channels, kBlock);
-  return padded * sizeof(int32_t) + padded / kBlock * block_weights(arrange(taps, shared_columns));
+  return sizeof(Header) + padded * sizeof(int32_t) +
+         2 * (padded / kBlock) * block_weights(arrange(taps, shared_columns));
 }
 
-FB_INLINE int8_t weight(const DepthwiseWeights<int8_t>& w, size_t t, size_t c) {
-  return c < w.channels ? static_cast<int8_t>(w.data[t * w.channels + c] ^ w.flip) : int8_t{0};
+FB_INLINE int32_t weight(const DepthwiseWeights<int8_t>& w, size_t t, size_t c) {
+  return c < w.channels ? static_cast<int8_t>(w.data[t * w.channels + c] ^ w.flip) - w.zero_point : 0;
+}
+// The first or second of the bytes that a weight is the sum of.
+FB_INLINE int8_t half_of(int32_t weight, size_t half, int32_t halves) {
+  if (halves == 1) return static_cast<int8_t>(weight);
+  return static_cast<int8_t>(half == 0 ? weight >> 1 : weight - (weight >> 1));
 }
 
-// Sums of each channel's weights, then [blocks][lines][quads][outputs][4 vectors][16 lanes][4 pixels].
+// [lines][quads][outputs][4 vectors][16 lanes][4 pixels] of a block of channels.
+void pack_block(const DepthwiseWeights<int8_t>& w, const Arrangement& a, size_t block, size_t half, int32_t halves,
+                int8_t* out) {
+  const size_t channels = kBlock / outputs_abreast(w.channels - block);
+  for (size_t step = 0; step < a.lines * a.quads * a.outputs; ++step) {
+    const size_t output = step % a.outputs, quad = step / a.outputs % a.quads, line = step / a.outputs / a.quads;
+    for (size_t i = 0; i < kBlock * kQuad; ++i) {
+      const size_t pixel = quad * kQuad + i % kQuad;  // of the line; output 0's window begins at 0, output 1's at 1
+      const size_t channel = natural_channel(kVectors, i / kQuad / 16, i / kQuad % 16) % channels;
+      const bool inside = pixel >= output && pixel - output < a.columns;
+      const int32_t value = inside ? weight(w, line * a.columns + pixel - output, block + channel) : 0;
+      *out++ = half_of(value, half, halves);
+    }
+  }
+}
+
+// The header, sums of each channel's weights, then [halves][blocks][lines][quads][outputs][4 vectors][16 lanes][4 pixels].
 void pack(const DepthwiseWeights<int8_t>& w, void* packed) noexcept {
   const size_t padded = round_up(w.channels, kBlock);
-  auto* sums = static_cast<int32_t*>(packed);
+  const Header header{w.zero_point == 0 ? 1 : 2, {}};
+  __builtin_memcpy(packed, &header, sizeof header);
+  auto* sums = reinterpret_cast<int32_t*>(static_cast<uint8_t*>(packed) + sizeof header);
   for (size_t c = 0; c < padded; ++c) {
     sums[c] = 0;
     for (size_t t = 0; t < w.taps; ++t) sums[c] += weight(w, t, c);
   }
   const Arrangement a = arrange(w.taps, w.shared_columns);
   auto* out = reinterpret_cast<int8_t*>(sums + padded);
-  for (size_t block = 0; block < padded; block += kBlock) {
-    const size_t channels = kBlock / outputs_abreast(w.channels - block);
-    for (size_t step = 0; step < a.lines * a.quads * a.outputs; ++step) {
-      const size_t output = step % a.outputs, quad = step / a.outputs % a.quads, line = step / a.outputs / a.quads;
-      for (size_t i = 0; i < kBlock * kQuad; ++i) {
-        const size_t pixel = quad * kQuad + i % kQuad;  // of the line; output 0's window begins at 0, output 1's at 1
-        const size_t channel = natural_channel(kVectors, i / kQuad / 16, i / kQuad % 16) % channels;
-        const bool inside = pixel >= output && pixel - output < a.columns;
-        *out++ = inside ? weight(w, line * a.columns + pixel - output, block + channel) : int8_t{0};
-      }
+  for (size_t half = 0; half < static_cast<size_t>(header.halves); ++half) {
+    for (size_t block = 0; block < padded; block += kBlock, out += block_weights(a)) {
+      pack_block(w, a, block, half, header.halves, out);
     }
   }
 }
@@ -115,6 +141,7 @@ struct Tile {
   const Args& args;
   size_t c, count;  // channels
   const int8_t* weights;
+  size_t second_half;  // how far behind them the other bytes of the weights lie; 0: there are none
   const Scaling& scaling;
 
   // Where tap t of a row begins.
@@ -164,6 +191,15 @@ struct Tile {
           acc[g][v] = _mm512_dpbusd_epi32(acc[g][v], quads[v], _mm512_loadu_si512(w + (g * kVectors + v) * kBlock));
         });
       });
+      if (second_half != 0) [[unlikely]] {
+        const int8_t* second = w + second_half;
+        unroll<kOutputs>([&]<size_t g>() FB_LAMBDA {
+          unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
+            acc[g][v] =
+                _mm512_dpbusd_epi32(acc[g][v], quads[v], _mm512_loadu_si512(second + (g * kVectors + v) * kBlock));
+          });
+        });
+      }
       w += kOutputs * kVectors * kBlock;
     };
     if constexpr (kColumns == 0) {
@@ -244,11 +280,11 @@ struct Tile {
 // A block of channels of the rows [row, row_end). Tiles that share pixels stay within a line.
 template <size_t kAbreast, size_t kColumns>
 __attribute__((noinline)) void run_block(const Args& args, size_t c, size_t count, const int32_t* weight_sums,
-                                         const int8_t* weights, size_t row, size_t row_end) {
+                                         const int8_t* weights, size_t second_half, size_t row, size_t row_end) {
   using ThisTile = Tile<kAbreast, kColumns>;
   Scaling scaling;
   load_scaling<kAbreast>(args, weight_sums, c, count, scaling);
-  const ThisTile tile{args, c, count, weights, scaling};
+  const ThisTile tile{args, c, count, weights, second_half, scaling};
   while (row < row_end) {
     const size_t line_end = kColumns == 0 ? row_end : smaller((row / args.in.line + 1) * args.in.line, row_end);
     for (; row < line_end; row += ThisTile::kRows) tile.run(row, smaller(ThisTile::kRows, line_end - row));
@@ -259,14 +295,19 @@ __attribute__((noinline)) void run_block(const Args& args, size_t c, size_t coun
 template <size_t kColumns>
 void run_columns(const Args& args, size_t row_begin, size_t row_end) {
   const size_t padded = round_up(args.channels, kBlock);
-  const auto* sums = static_cast<const int32_t*>(args.packed);
+  const auto* bytes = static_cast<const uint8_t*>(args.packed);
+  int32_t halves;
+  __builtin_memcpy(&halves, bytes, sizeof halves);
+  const auto* sums = reinterpret_cast<const int32_t*>(bytes + sizeof(Header));
   const auto* weights = reinterpret_cast<const int8_t*>(sums + padded);
-  for (size_t c = 0; c < args.channels; c += kBlock, weights += block_weights(arrange(args.in.taps, kColumns))) {
+  const size_t step = block_weights(arrange(args.in.taps, kColumns));
+  const size_t second_half = halves == 2 ? padded / kBlock * step : 0;
+  for (size_t c = 0; c < args.channels; c += kBlock, weights += step) {
     const size_t count = smaller(kBlock, args.channels - c);
     const size_t abreast = outputs_abreast(args.channels - c);
-    if (abreast == 1) run_block<1, kColumns>(args, c, count, sums + c, weights, row_begin, row_end);
-    if (abreast == 2) run_block<2, kColumns>(args, c, count, sums + c, weights, row_begin, row_end);
-    if (abreast == 4) run_block<4, kColumns>(args, c, count, sums + c, weights, row_begin, row_end);
+    if (abreast == 1) run_block<1, kColumns>(args, c, count, sums + c, weights, second_half, row_begin, row_end);
+    if (abreast == 2) run_block<2, kColumns>(args, c, count, sums + c, weights, second_half, row_begin, row_end);
+    if (abreast == 4) run_block<4, kColumns>(args, c, count, sums + c, weights, second_half, row_begin, row_end);
   }
 }
 
@@ -281,6 +322,6 @@ void run(const Args& args, size_t row_begin, size_t row_end) noexcept {
 }  // namespace
 
 const DepthwiseS8Kernel kDepthwiseS8Avx512Vnni = {
-    "depthwise_s8_avx512vnni", Isa::kAvx512Vnni, 16, false, false, &packed_size, &pack, &run};
+    "depthwise_s8_avx512vnni", Isa::kAvx512Vnni, 16, false, true, &packed_size, &pack, &run};
 
 }  // namespace fewbits

@@ -72,10 +72,14 @@ void pack(const GemmWeights<int8_t>& w, void* packed) noexcept {
   }
 }
 
+constexpr size_t kMostRowSums = 480;  // rows whose sums are kept while the panels pass
+
 // What the columns of a panel add to their sums and multiply them with, in accumulator order.
 struct Panel {
   size_t n, columns;  // the columns that exist; the panel may be wider
   const int8_t* weights;
+  const uint32_t* row_sums;  // of A's rows from `first_row` on, where the weights have a zero point
+  size_t first_row;
   __m512i sums[4], term[4];
   __m512 factor[4], float_bias[4];
 };
@@ -177,7 +181,7 @@ struct Tile {
       if (args.w_zero_point != 0) {
         const auto zero_point = static_cast<uint32_t>(args.a_zero_point + row_zero_point);
         const auto k = static_cast<uint32_t>(args.a.taps * args.a.tap_k);
-        term = static_cast<uint32_t>(args.w_zero_point) * (k * zero_point - row_sum(args, row(r)));
+        term = static_cast<uint32_t>(args.w_zero_point) * (k * zero_point - panel.row_sums[row(r) - panel.first_row]);
       }
       unroll<kWidth>([&]<size_t v>() FB_LAMBDA {
         const __m512i columns = Simd::mul(Simd::set(row_zero_point), panel.sums[v]);
@@ -241,8 +245,10 @@ void run_rows(const Args& args, const Panel& panel, size_t m, size_t m_end) {
 }
 
 template <size_t kWidth>
-void run_panel(const Args& args, size_t n, const uint8_t* packed, size_t m, size_t m_end) {
+void run_panel(const Args& args, size_t n, const uint8_t* packed, const uint32_t* row_sums, size_t m, size_t m_end) {
   Panel panel;
+  panel.row_sums = row_sums;
+  panel.first_row = m;
   open_panel<kWidth>(args, n, packed, panel);
   switch (args.output) {
     case GemmS8Output::kInt8: return run_rows<kWidth, GemmS8Output::kInt8>(args, panel, m, m_end);
@@ -253,15 +259,18 @@ void run_panel(const Args& args, size_t n, const uint8_t* packed, size_t m, size
 
 void run(const Args& args, const GemmRange& range) noexcept {
   const size_t depth = padded_depth(args.a.taps, args.a.tap_k);
-  const size_t block = round_up(kBlockBytes / (depth + 1) + 1, kWideTall * kTall);
+  const size_t fitting = round_up(kBlockBytes / (depth + 1) + 1, kWideTall * kTall);
+  const size_t block = args.w_zero_point == 0 ? fitting : smaller(fitting, kMostRowSums);
+  uint32_t row_sums[kMostRowSums];
   for (size_t m = range.m_begin; m < range.m_end; m += block) {
     const size_t m_end = smaller(m + block, range.m_end);
+    for (size_t i = m; args.w_zero_point != 0 && i < m_end; ++i) row_sums[i - m] = row_sum(args, i);
     for (size_t n = range.n_begin; n < range.n_end;) {
       const uint8_t* packed = static_cast<const uint8_t*>(args.packed) + n * column_bytes(depth);
       const size_t vectors = panel_vectors(args.n - n);
-      if (vectors == 4) run_panel<4>(args, n, packed, m, m_end);
-      if (vectors == 2) run_panel<2>(args, n, packed, m, m_end);
-      if (vectors == 1) run_panel<1>(args, n, packed, m, m_end);
+      if (vectors == 4) run_panel<4>(args, n, packed, row_sums, m, m_end);
+      if (vectors == 2) run_panel<2>(args, n, packed, row_sums, m, m_end);
+      if (vectors == 1) run_panel<1>(args, n, packed, row_sums, m, m_end);
       n += vectors * kLanes;
     }
   }
