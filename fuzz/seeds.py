@@ -54,6 +54,17 @@ def main():
         sound.setnchannels(2), sound.setsampwidth(2), sound.setframerate(8000)
         sound.writeframes(rng.integers(-999, 999, 64, dtype=np.int16).tobytes())
     seed("audio", "tone.wav", buffer.getvalue())
+    keras_layers = [{"class_name": name, "name": name, "config": config} for name, config in [
+        ("InputLayer", {"batch_shape": [None, 8, 8, 3]}), ("ZeroPadding2D", {"padding": [[0, 1], [2, 3]]}),
+        ("MaxPooling2D", {"pool_size": [2, 2], "strides": None, "padding": "same"}), ("ReLU", {"max_value": 6.0}),
+        ("Reshape", {"target_shape": [-1, 3]}), ("Permute", {"dims": [2, 1]}), ("Activation", {"activation": "gelu"}),
+        ("GlobalAveragePooling1D", {})]]
+    seed("keras", "sequential.json", json.dumps({"class_name": "Sequential", "config": {"layers": keras_layers}}).encode())
+    functional = [dict(layer, inbound_nodes=[[[before["name"], 0, 0, {}]]] if before else [])
+                  for before, layer in zip([None, *keras_layers], keras_layers)]
+    seed("keras", "functional.json", json.dumps({"class_name": "Functional", "config": {
+        "layers": functional, "input_layers": [["InputLayer", 0, 0]],
+        "output_layers": [["GlobalAveragePooling1D", 0, 0]]}}).encode())
     seed("statistics", "one.json", json.dumps({
         "format": "fewbits-statistics", "version": 1, "model": "00", "samples": 2,
         "preprocess": {"resize_short": 0, "crop": 0, "fit": "crop", "interpolation": "bilinear", "channel_order": "rgb",

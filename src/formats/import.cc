@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "formats/keras/import.h"
 #include "formats/onnx/format.h"
 #include "formats/savedmodel/import.h"
 #include "formats/tflite/reader.h"
@@ -39,8 +40,15 @@ Result<std::vector<uint8_t>> read_head(const std::string& path) {
 
 }  // namespace
 
+std::vector<std::string> usual_symbols(const Shape& shape) {
+  std::vector<std::string> symbols;
+  for (size_t i = 0; i < shape.size(); ++i)
+    symbols.push_back(i == 0 ? "batch" : fmt::format("{}/{}", shape_text(shape), i));
+  return symbols;
+}
+
 std::span<const Format* const> all_formats() {
-  static const Format* const kAll[] = {&kTflite, &onnx::format(), &savedmodel::format()};
+  static const Format* const kAll[] = {&kTflite, &onnx::format(), &savedmodel::format(), &keras::format()};
   return kAll;
 }
 

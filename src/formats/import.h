@@ -42,6 +42,10 @@ struct Format {
   Result<Imported> (*read)(const std::string& path, const ImportOptions& options);
 };
 
+// Names for the open sizes of an input whose format has none, for GraphBuilder::input: the first is the batch, the same for all
+// inputs; the others are the same for inputs of the same shape (token ids and their mask).
+std::vector<std::string> usual_symbols(const Shape& shape);
+
 // Every format, in the order in which they are asked.
 std::span<const Format* const> all_formats();
 // The format of what lies at `path`. kNotFound when nothing does, kUnsupported lists the formats when none fits.

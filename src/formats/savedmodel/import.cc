@@ -65,7 +65,7 @@ Result<formats::Imported> convert(const SourceGraph& source, const formats::Impo
     FB_ASSIGN(const DType dtype, dtype_of(end.dtype != tf::DT_INVALID ? end.dtype : attrs.type("dtype", tf::DT_FLOAT),
                                           fmt::format("{}: input '{}'", source.path, end.key)));
     FB_ASSIGN(const Shape shape, shape_of_input(end, ref->node, options, source.path));
-    const ValueId id = b.input(end.tensor, dtype, shape);
+    const ValueId id = b.input(end.tensor, dtype, shape, formats::usual_symbols(shape));
     lowering.set_placeholder(ref->node->name(), id);
     signature.inputs.push_back({end.key, id});
   }

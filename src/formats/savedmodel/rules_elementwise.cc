@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "formats/formulas.h"
 #include "formats/savedmodel/lowering.h"
 
 namespace fewbits::savedmodel {
@@ -118,28 +119,9 @@ Result<Tensors> erf(const OpCall& op) {
 
 Result<Tensors> leaky_relu(const OpCall& op) { return one(op.b().leaky_relu(op.in(0), op.attrs.real("alpha", 0.2f))); }
 
-// log(1 + exp(x)) without overflow: max(x, 0) + log(1 + exp(-|x|)).
-Result<Tensors> softplus(const OpCall& op) {
-  GraphBuilder& b = op.b();
-  const ValueId x = op.in(0);
-  const ValueId small = b.unary(Op::EXP, b.unary(Op::NEG, b.unary(Op::ABS, x)));
-  return one(b.add(b.unary(Op::RELU, x), b.unary(Op::LOG, b.add(small, b.scalar_like(1, x)))));
-}
-
-Result<Tensors> softsign(const OpCall& op) {
-  GraphBuilder& b = op.b();
-  const ValueId x = op.in(0);
-  return one(b.div(x, b.add(b.unary(Op::ABS, x), b.scalar_like(1, x))));
-}
-
-// scale * (max(x, 0) + alpha * elu(min(x, 0)))
-Result<Tensors> selu(const OpCall& op) {
-  constexpr double kScale = 1.0507009873554804934193349852946, kAlpha = 1.6732632423543772848170429916717;
-  GraphBuilder& b = op.b();
-  const ValueId x = op.in(0);
-  const ValueId above = b.mul(b.unary(Op::RELU, x), b.scalar_like(kScale, x));
-  const ValueId below = b.unary(Op::ELU, b.binary(Op::MINIMUM, x, b.scalar_like(0, x)));
-  return one(b.add(above, b.mul(below, b.scalar_like(kScale * kAlpha, x))));
+template <ValueId (*kFormula)(GraphBuilder&, ValueId)>
+Result<Tensors> formula(const OpCall& op) {
+  return one(kFormula(op.b(), op.in(0)));
 }
 
 // ---- arithmetic ----
@@ -313,12 +295,12 @@ constexpr RuleEntry kRules[] = {
     {"Rsqrt", unary<RSQRT>},
     {"Select", select},
     {"SelectV2", select},
-    {"Selu", selu},
+    {"Selu", formula<formats::selu>},
     {"Sigmoid", unary<LOGISTIC>},
     {"Sign", unary<SIGN>},
     {"Sin", unary<SIN>},
-    {"Softplus", softplus},
-    {"Softsign", softsign},
+    {"Softplus", formula<formats::softplus>},
+    {"Softsign", formula<formats::softsign>},
     {"Sqrt", unary<SQRT>},
     {"Square", unary<SQUARE>},
     {"SquaredDifference", binary<SQUARED_DIFFERENCE>},

@@ -1,0 +1,46 @@
+// Dense layers, tables of vectors, and what passes its input on at inference.
+#include "formats/keras/layer.h"
+
+namespace fewbits::keras {
+namespace {
+
+Outputs dense(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  const ValueId kernel = call.weight("kernel");  // [in, out]
+  const ValueId bias = call.flag("use_bias", true) ? call.weight("bias") : kNoValue;
+  return {call.activate(b.fully_connected(call.in(), b.transpose(kernel, {1, 0}), bias))};
+}
+
+Outputs embedding(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  const ValueId ids = b.cast(call.in(), DType::kInt32);
+  return {b.gather(call.weight("embeddings"), ids, 0)};
+}
+
+Outputs pass_on(LayerCall& call) { return {call.in()}; }
+
+constexpr LayerEntry kLayers[] = {
+    {"ActivityRegularization", pass_on},
+    {"AlphaDropout", pass_on},
+    {"Dense", dense},
+    {"Dropout", pass_on},
+    {"Embedding", embedding},
+    {"GaussianDropout", pass_on},
+    {"GaussianNoise", pass_on},
+    {"Identity", pass_on},
+    {"RandomBrightness", pass_on},
+    {"RandomContrast", pass_on},
+    {"RandomFlip", pass_on},
+    {"RandomRotation", pass_on},
+    {"RandomTranslation", pass_on},
+    {"RandomZoom", pass_on},
+    {"SpatialDropout1D", pass_on},
+    {"SpatialDropout2D", pass_on},
+    {"SpatialDropout3D", pass_on},
+};
+
+}  // namespace
+
+std::span<const LayerEntry> dense_layers() noexcept { return kLayers; }
+
+}  // namespace fewbits::keras

@@ -1,0 +1,291 @@
+// Recurrent layers as WHILE loops over time, and the wrappers around layers.
+#include <algorithm>
+
+#include "formats/keras/layer.h"
+#include "formats/options.h"
+
+namespace fewbits::keras {
+namespace {
+
+// What a cell is made of; weights as data, because a loop's body has constants of its own.
+struct Cell {
+  enum class Kind { kSimple, kLstm, kGru };
+  Kind kind = Kind::kSimple;
+  int32_t units = 0;
+  bool reset_after = true;          // GRU: the reset gate acts on the recurrent product
+  const LayerCall* call = nullptr;  // activations
+  Value recurrent;                  // [units, gates * units]
+  Value recurrent_bias;             // GRU with reset_after: [gates * units]; else not constant
+};
+
+ValueId constant_in(GraphBuilder& b, const Value& value) {
+  return b.constant(value.data, value.dtype, value.shape, value.name);
+}
+
+ValueId activated(GraphBuilder& b, const Cell& cell, ValueId x, const char* key, const char* otherwise) {
+  const auto found = cell.call->config.find(key);
+  if (found == cell.call->config.end() || found->is_null())
+    return apply_activation(b, cell.call->context, x, Json(otherwise));
+  return apply_activation(b, cell.call->context, x, *found);
+}
+ValueId gate(GraphBuilder& b, const Cell& cell, ValueId x) {
+  const char* otherwise = cell.call->context.keras_major >= 3 ? "sigmoid" : "hard_sigmoid";
+  return activated(b, cell, x, "recurrent_activation", otherwise);
+}
+ValueId candidate(GraphBuilder& b, const Cell& cell, ValueId x) { return activated(b, cell, x, "activation", "tanh"); }
+
+// h times columns [from, to) of the recurrent kernel.
+ValueId recurrent_product(GraphBuilder& b, const Cell& cell, ValueId h, int32_t from, int32_t to) {
+  const ValueId kernel = b.strided_slice(constant_in(b, cell.recurrent), {1}, {from}, {to}, {1});
+  const ValueId bias = cell.recurrent_bias.is_const
+                           ? b.strided_slice(constant_in(b, cell.recurrent_bias), {0}, {from}, {to}, {1})
+                           : kNoValue;
+  return b.fully_connected(h, b.transpose(kernel, {1, 0}), bias);
+}
+
+// One step: x is the input's product with its kernel, bias added, [batch, gates * units].
+std::vector<ValueId> step(GraphBuilder& b, const Cell& cell, ValueId x, const std::vector<ValueId>& states) {
+  const int32_t u = cell.units;
+  const ValueId h = states[0];
+  if (cell.kind == Cell::Kind::kSimple) return {candidate(b, cell, b.add(x, recurrent_product(b, cell, h, 0, u)))};
+  if (cell.kind == Cell::Kind::kLstm) {
+    const auto gates = b.split(b.add(x, recurrent_product(b, cell, h, 0, 4 * u)), {u, u, u, u}, 1);
+    const ValueId kept = b.mul(gate(b, cell, gates[1]), states[1]);
+    const ValueId c = b.add(kept, b.mul(gate(b, cell, gates[0]), candidate(b, cell, gates[2])));
+    return {b.mul(gate(b, cell, gates[3]), candidate(b, cell, c)), c};
+  }
+  const auto xs = b.split(x, {u, u, u}, 1);
+  ValueId z, fresh;
+  if (cell.reset_after) {
+    const auto hs = b.split(recurrent_product(b, cell, h, 0, 3 * u), {u, u, u}, 1);
+    z = gate(b, cell, b.add(xs[0], hs[0]));
+    const ValueId r = gate(b, cell, b.add(xs[1], hs[1]));
+    fresh = candidate(b, cell, b.add(xs[2], b.mul(r, hs[2])));
+  } else {
+    const auto hs = b.split(recurrent_product(b, cell, h, 0, 2 * u), {u, u}, 1);
+    z = gate(b, cell, b.add(xs[0], hs[0]));
+    const ValueId r = gate(b, cell, b.add(xs[1], hs[1]));
+    fresh = candidate(b, cell, b.add(xs[2], recurrent_product(b, cell, b.mul(r, h), 2 * u, 3 * u)));
+  }
+  return {b.add(b.mul(z, h), b.mul(b.sub(b.scalar_like(1, z), z), fresh))};
+}
+
+// Every input of the loop inside a new subgraph, in order.
+GraphBuilder subgraph(GraphBuilder& outer, const std::string& name, const std::vector<ValueId>& inputs,
+                      std::vector<ValueId>& inside) {
+  Model& model = outer.model();
+  model.graphs.emplace_back();
+  model.graphs.back().name = name;
+  GraphBuilder b(model, static_cast<int32_t>(model.graphs.size()) - 1);
+  inside.clear();
+  for (size_t i = 0; i < inputs.size(); ++i)
+    inside.push_back(b.input_like(fmt::format("{}/arg{}", name, i), outer, inputs[i]));
+  return b;
+}
+
+struct Sequence {
+  ValueId all = kNoValue;       // [batch, time, units]; only when asked for
+  std::vector<ValueId> states;  // after the last step
+};
+
+// Runs the cell over projected [batch, time, gates * units].
+Sequence run_loop(GraphBuilder& b, const Cell& cell, ValueId projected, std::vector<ValueId> states, bool keep_all) {
+  std::vector<ValueId> inputs{b.int_scalar(0), projected};
+  inputs.insert(inputs.end(), states.begin(), states.end());
+  if (keep_all) {
+    const ValueId sizes = b.pack({b.size_of(projected, 0), b.size_of(projected, 1), b.int_scalar(cell.units)}, 0);
+    inputs.push_back(b.node(Op::FILL, {sizes, b.scalar(0, DType::kFloat32)}, formats::options(tflite::FillOptionsT())));
+  }
+  const std::string name = cell.call->text("name", "rnn");
+  tflite::WhileOptionsT table;
+  std::vector<ValueId> in;
+  {
+    GraphBuilder test = subgraph(b, name + "/condition", inputs, in);
+    table.cond_subgraph_index = test.graph_index();
+    test.output(test.binary(Op::LESS, in[0], test.size_of(in[1], 1)), "condition");
+    if (const Status status = test.finish(); !status) b.error(status.error().code, status.error().message);
+  }
+  GraphBuilder turn = subgraph(b, name + "/step", inputs, in);
+  table.body_subgraph_index = turn.graph_index();
+  const ValueId x = turn.gather(in[1], in[0], 1);
+  const size_t count = states.size();
+  const std::vector<ValueId> next =
+      step(turn, cell, x, {in.begin() + 2, in.begin() + 2 + static_cast<std::ptrdiff_t>(count)});
+  std::vector<ValueId> out{turn.add(in[0], turn.int_scalar(1)), in[1]};
+  out.insert(out.end(), next.begin(), next.end());
+  if (keep_all) {
+    const ValueId start = turn.pack({turn.int_scalar(0), in[0], turn.int_scalar(0)}, 0);
+    out.push_back(turn.node(Op::DYNAMIC_UPDATE_SLICE, {in.back(), turn.expand_dims(next[0], {1}), start},
+                            formats::options(tflite::DynamicUpdateSliceOptionsT())));
+  }
+  for (size_t i = 0; i < out.size(); ++i) turn.output(out[i], fmt::format("result{}", i));
+  if (const Status status = turn.finish(); !status) b.error(status.error().code, status.error().message);
+
+  Node node;
+  node.op = Op::WHILE;
+  node.inputs = inputs;
+  node.options = formats::options(std::move(table));
+  std::vector<DType> types;
+  for (ValueId id : inputs) types.push_back(b.dtype(id));
+  const std::vector<ValueId> results = b.typed_nodes(std::move(node), types);
+  for (size_t i = 0; i < results.size(); ++i) b.set_shape_like(results[i], b, inputs[i]);
+  Sequence done;
+  done.states.assign(results.begin() + 2, results.begin() + 2 + static_cast<std::ptrdiff_t>(count));
+  if (keep_all) done.all = results.back();
+  return done;
+}
+
+ValueId reversed_in_time(GraphBuilder& b, ValueId x) {
+  return b.node(Op::REVERSE_V2, {x, b.ints({1})}, formats::options(tflite::ReverseV2OptionsT()));
+}
+
+// A recurrent layer: its sequence or last output, then its states when it returns them.
+Outputs recurrent(LayerCall& call, Cell::Kind kind) {
+  GraphBuilder& b = call.b;
+  if (call.context.masks)
+    return {call.unsupported("a mask (Masking, or Embedding with mask_zero) that it would follow")};
+  if (call.flag("stateful", false)) return {call.unsupported("stateful=True")};
+  if (call.flag("time_major", false)) return {call.unsupported("time_major=True")};
+  Cell cell;
+  cell.kind = kind;
+  cell.call = &call;
+  cell.units = call.integer("units", 0);
+  // GRU of Keras 1 and 2.0 had no reset_after: it stood at False.
+  cell.reset_after = kind == Cell::Kind::kGru && call.flag("reset_after", call.context.keras_major >= 3);
+  LayerWeights own = call.weights.part("cell");
+  LayerCall weights_of(b, call.context, call.class_name, call.config, own);
+  const ValueId kernel = weights_of.weight("kernel");
+  const ValueId recurrent_kernel = weights_of.weight("recurrent_kernel");
+  ValueId bias = call.flag("use_bias", true) ? weights_of.weight("bias") : kNoValue;
+  if (!b.ok()) return {kernel};
+  cell.recurrent = b.value(recurrent_kernel);
+  if (bias != kNoValue && b.rank(bias) == 2) {  // [2, gates * units]: the input's and the recurrent one
+    const ValueId second = b.squeeze(b.strided_slice(bias, {0}, {1}, {2}, {1}), {0});
+    cell.recurrent_bias = b.value(second);
+    bias = b.squeeze(b.strided_slice(bias, {0}, {0}, {1}, {1}), {0});
+  }
+  ValueId x = call.in(0);
+  if (call.flag("go_backwards", false)) x = reversed_in_time(b, x);
+  const ValueId projected = b.fully_connected(x, b.transpose(kernel, {1, 0}), bias);
+  const size_t state_count = kind == Cell::Kind::kLstm ? 2 : 1;
+  std::vector<ValueId> states;
+  for (size_t i = 1; i < call.arguments.size() && states.size() < state_count; ++i) {
+    if (call.arguments[i].value != kNoValue) states.push_back(call.in(i));
+  }
+  while (states.size() < state_count) {
+    const ValueId sizes = b.pack({b.size_of(x, 0), b.int_scalar(cell.units)}, 0);
+    states.push_back(b.node(Op::FILL, {sizes, b.scalar(0, DType::kFloat32)}, formats::options(tflite::FillOptionsT())));
+  }
+  const bool keep_all = call.flag("return_sequences", false);
+  const Sequence done = run_loop(b, cell, projected, states, keep_all);
+  Outputs out{keep_all ? done.all : done.states[0]};
+  if (call.flag("return_state", false)) out.insert(out.end(), done.states.begin(), done.states.end());
+  return out;
+}
+
+Outputs simple_rnn(LayerCall& call) { return recurrent(call, Cell::Kind::kSimple); }
+Outputs lstm(LayerCall& call) { return recurrent(call, Cell::Kind::kLstm); }
+Outputs gru(LayerCall& call) { return recurrent(call, Cell::Kind::kGru); }
+
+// ---- wrappers ----
+
+// The configuration of the layer inside a wrapper, and its class.
+const Json* wrapped(const LayerCall& call, const char* key, std::string& class_name) {
+  const auto found = call.config.find(key);
+  if (found == call.config.end() || !found->is_object() || !found->contains("class_name") ||
+      !found->contains("config") || !(*found)["class_name"].is_string())
+    return nullptr;
+  class_name = (*found)["class_name"].get<std::string>();
+  return &(*found)["config"];
+}
+
+Outputs bidirectional(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  std::string class_name;
+  const Json* config = wrapped(call, "layer", class_name);
+  const LayerRule rule = config == nullptr ? nullptr : find_layer(class_name);
+  if (rule == nullptr) return {call.unsupported("it wraps a layer that is not known")};
+  Json backward = *config;
+  std::string backward_class = class_name;
+  if (const Json* own = wrapped(call, "backward_layer", backward_class); own != nullptr) {
+    backward = *own;
+  } else {
+    backward["go_backwards"] = !(config->contains("go_backwards") && (*config)["go_backwards"] == true);
+  }
+  Outputs sides[2];
+  for (int side = 0; side < 2; ++side) {
+    const Json& side_config = side == 0 ? *config : backward;
+    LayerWeights weights = call.weights.part(side == 0 ? "forward_layer" : "backward_layer");
+    LayerCall inner(b, call.context, class_name, side_config, weights);
+    inner.arguments = {call.arguments[0]};
+    sides[side] = rule(inner);
+    if (!b.ok()) return sides[side];
+    const bool sequence = inner.flag("return_sequences", false);
+    if (inner.flag("return_state", false)) return {call.unsupported("return_state of both directions")};
+    if (side == 1 && sequence) sides[side][0] = reversed_in_time(b, sides[side][0]);
+  }
+  const ValueId x = sides[0][0], y = sides[1][0];
+  const auto merge = call.config.find("merge_mode");
+  if (merge != call.config.end() && merge->is_null()) return {x, y};
+  const std::string mode = call.text("merge_mode", "concat");
+  if (mode == "concat") return {b.concat({x, y}, b.rank(x) - 1)};
+  if (mode == "sum") return {b.add(x, y)};
+  if (mode == "mul") return {b.mul(x, y)};
+  if (mode == "ave") return {b.mul(b.add(x, y), b.scalar_like(0.5, x))};
+  return {call.unsupported("the merge mode " + mode)};
+}
+
+// Batch and time as one batch around the layer inside.
+Outputs time_distributed(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  std::string class_name;
+  const Json* config = wrapped(call, "layer", class_name);
+  const LayerRule rule = config == nullptr ? nullptr : find_layer(class_name);
+  if (rule == nullptr) return {call.unsupported("it wraps a layer that is not known")};
+  const ValueId x = call.in();
+  const auto joined = [&](ValueId first, ValueId second, ValueId of, int skip) {
+    std::vector<ValueId> sizes;
+    if (second == kNoValue) {
+      sizes.push_back(first);
+    } else {
+      sizes = {first, second};
+    }
+    for (int i = skip; i < b.rank(of); ++i) sizes.push_back(b.size_of(of, i));
+    return b.reshape_to(of, b.pack(sizes, 0));
+  };
+  const ValueId batch = b.size_of(x, 0), time = b.size_of(x, 1);
+  LayerWeights weights = call.weights.part("layer");
+  LayerCall inner(b, call.context, class_name, *config, weights);
+  inner.arguments = {{joined(b.mul(batch, time), kNoValue, x, 2), nullptr}};
+  Outputs out = rule(inner);
+  if (!b.ok()) return out;
+  return {joined(batch, time, out[0], 1)};
+}
+
+// RNN(cell): the cell's own configuration, the layer's flags.
+Outputs rnn(LayerCall& call) {
+  std::string class_name;
+  const Json* cell = wrapped(call, "cell", class_name);
+  if (cell == nullptr || (class_name != "LSTMCell" && class_name != "GRUCell" && class_name != "SimpleRNNCell"))
+    return {call.unsupported("a cell that is not known: " + class_name)};
+  Json config = *cell;
+  for (const char* key : {"return_sequences", "return_state", "go_backwards", "stateful", "name"}) {
+    if (call.config.contains(key)) config[key] = call.config[key];
+  }
+  LayerCall inner(call.b, call.context, class_name, config, call.weights);
+  inner.arguments = call.arguments;
+  return recurrent(inner, class_name == "LSTMCell"  ? Cell::Kind::kLstm
+                          : class_name == "GRUCell" ? Cell::Kind::kGru
+                                                    : Cell::Kind::kSimple);
+}
+
+constexpr LayerEntry kLayers[] = {
+    {"Bidirectional", bidirectional},      {"GRU", gru}, {"LSTM", lstm}, {"RNN", rnn}, {"SimpleRNN", simple_rnn},
+    {"TimeDistributed", time_distributed},
+};
+
+}  // namespace
+
+std::span<const LayerEntry> recurrent_layers() noexcept { return kLayers; }
+
+}  // namespace fewbits::keras
