@@ -48,7 +48,7 @@ std::vector<std::string> usual_symbols(const Shape& shape) {
 }
 
 std::span<const Format* const> all_formats() {
-  static const Format* const kAll[] = {&kTflite, &onnx::format(), &savedmodel::format(), &keras::format()};
+  static const Format* const kAll[] = {&kTflite, &savedmodel::format(), &onnx::format(), &keras::format()};
   return kAll;
 }
 
