@@ -156,12 +156,21 @@ Outputs normalization(LayerCall& call) {
   return {b.div(b.sub(x, mean), deviation)};
 }
 
+// ConvNeXt of keras.applications: a factor for each channel.
+Outputs layer_scale(LayerCall& call) { return {call.b.mul(call.in(), call.weight("gamma"))}; }
+
 constexpr LayerEntry kLayers[] = {
-    {"BatchNormalization", batch_normalization},     {"BatchNormalizationV1", batch_normalization},
-    {"BatchNormalizationV2", batch_normalization},   {"GroupNormalization", group_normalization},
-    {"LayerNormalization", layer_normalization},     {"Normalization", normalization},
-    {"RMSNormalization", rms_normalization},         {"Rescaling", rescaling},
-    {"SyncBatchNormalization", batch_normalization}, {"UnitNormalization", unit_normalization},
+    {"BatchNormalization", batch_normalization},
+    {"BatchNormalizationV1", batch_normalization},
+    {"BatchNormalizationV2", batch_normalization},
+    {"GroupNormalization", group_normalization},
+    {"LayerNormalization", layer_normalization},
+    {"LayerScale", layer_scale},
+    {"Normalization", normalization},
+    {"RMSNormalization", rms_normalization},
+    {"Rescaling", rescaling},
+    {"SyncBatchNormalization", batch_normalization},
+    {"UnitNormalization", unit_normalization},
 };
 
 }  // namespace

@@ -129,8 +129,6 @@ class Lowering {
   ValueId constant(const ConstTensor& tensor, const std::string& name);
   // The scope of the node being lowered, and a longer name inside it.
   const std::string& scope() const noexcept { return scope_; }
-  // Values that are 1 + erf(x / sqrt(2)), and their x: half of a GELU, see rules_elementwise.cc.
-  std::map<ValueId, ValueId> erf_of, one_plus_erf_of;
 
  private:
   Result<Tensors> lower(const Body& body, const tf::NodeDef& node, std::span<const Tensor> inputs,

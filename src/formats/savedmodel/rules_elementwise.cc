@@ -1,7 +1,5 @@
 // Operators that work element by element: most are one TFLite operator each, the rest short formulas.
-#include <array>
-#include <cmath>
-#include <numbers>
+#include <optional>
 
 #include "formats/formulas.h"
 #include "formats/savedmodel/lowering.h"
@@ -18,101 +16,33 @@ Result<Tensors> binary(const OpCall& op) {
   return one(op.b().binary(kOp, op.in(0), op.in(1)));
 }
 
-// ---- GELU ----
-// Exact GELU reaches us as 0.5 * x * (1 + erf(x / sqrt(2))). Erf alone has no operator and becomes a polynomial; the maps of
-// Lowering remember what it stood for, and the last product becomes one GELU (the polynomial then is dead code).
-
 std::optional<double> number(const GraphBuilder& b, ValueId id) {
   const auto values = b.number_values(id);
   if (!values || values->size() != 1) return std::nullopt;
   return (*values)[0];
 }
-bool near(std::optional<double> value, double wanted) { return value && std::abs(*value - wanted) <= 1e-6 * wanted; }
 
-// x when `id` is x / sqrt(2).
-ValueId without_root_half(const GraphBuilder& b, ValueId id) {
-  const Node* node = b.producer(id);
-  if (node == nullptr || node->inputs.size() != 2) return kNoValue;
-  const ValueId left = node->inputs[0], right = node->inputs[1];
-  if (node->op == fewbits::Op::DIV && near(number(b, right), std::numbers::sqrt2)) return left;
-  if (node->op != fewbits::Op::MUL) return kNoValue;
-  if (near(number(b, right), std::numbers::sqrt2 / 2)) return left;
-  return near(number(b, left), std::numbers::sqrt2 / 2) ? right : kNoValue;
-}
+// ---- error functions, half of a GELU that passes/ puts together ----
 
-// x when the product of `a` and `c` is a GELU of x.
-ValueId gelu_argument(const OpCall& op, ValueId a, ValueId c) {
-  const GraphBuilder& b = op.b();
-  std::vector<ValueId> factors;
-  for (ValueId side : {a, c}) {
-    const Node* node = b.producer(side);
-    const bool is_product =
-        node != nullptr && node->op == fewbits::Op::MUL && op.lowering.one_plus_erf_of.count(side) == 0;
-    // x itself may be a product: only one by 0.5, or one that holds the erf, is taken apart.
-    const bool of_ours =
-        is_product && (near(number(b, node->inputs[0]), 0.5) || near(number(b, node->inputs[1]), 0.5) ||
-                       op.lowering.one_plus_erf_of.count(node->inputs[0]) != 0 ||
-                       op.lowering.one_plus_erf_of.count(node->inputs[1]) != 0);
-    if (of_ours) {
-      factors.insert(factors.end(), node->inputs.begin(), node->inputs.end());
-    } else {
-      factors.push_back(side);
-    }
+Result<Tensors> erf(const OpCall& op) { return one(op.b().erf(op.in(0))); }
+
+// -x, without a negation where x is one.
+ValueId negated(GraphBuilder& b, ValueId x) {
+  const Node* node = b.producer(x);
+  if (node != nullptr && node->op == Op::NEG) return node->inputs[0];
+  if (node != nullptr && node->op == Op::MUL) {
+    const ValueId left = node->inputs[0], right = node->inputs[1];
+    const Node* negation = b.producer(left);
+    if (negation != nullptr && negation->op == Op::NEG) return b.mul(negation->inputs[0], right);
   }
-  if (factors.size() != 3) return kNoValue;
-  ValueId x = kNoValue, argument = kNoValue;
-  bool half = false;
-  for (ValueId factor : factors) {
-    if (near(number(b, factor), 0.5)) {
-      half = true;
-    } else if (const auto found = op.lowering.one_plus_erf_of.find(factor);
-               found != op.lowering.one_plus_erf_of.end()) {
-      argument = found->second;
-    } else {
-      x = factor;
-    }
-  }
-  return half && x != kNoValue && x == argument ? x : kNoValue;
+  return b.unary(Op::NEG, x);
 }
 
-Result<Tensors> mul(const OpCall& op) {
-  const ValueId x = gelu_argument(op, op.in(0), op.in(1));
-  if (x != kNoValue) return one(op.b().gelu(x, false));
-  return one(op.b().mul(op.in(0), op.in(1)));
-}
-
-Result<Tensors> add(const OpCall& op) {
+// 1 - erf(x) as 1 + erf(-x): TensorFlow's GELU is 0.5 * x * erfc(-x / sqrt(2)).
+Result<Tensors> erfc(const OpCall& op) {
   GraphBuilder& b = op.b();
-  const ValueId sum = b.add(op.in(0), op.in(1));
-  for (const auto& [erf, other] : {std::pair(op.in(0), op.in(1)), std::pair(op.in(1), op.in(0))}) {
-    const auto found = op.lowering.erf_of.find(erf);
-    if (found == op.lowering.erf_of.end() || !near(number(b, other), 1)) continue;
-    if (const ValueId x = without_root_half(b, found->second); x != kNoValue) op.lowering.one_plus_erf_of[sum] = x;
-  }
-  return one(sum);
-}
-
-ValueId polynomial(GraphBuilder& b, ValueId x, std::span<const double> coefficients) {
-  ValueId sum = b.scalar_like(coefficients[0], x);
-  for (size_t i = 1; i < coefficients.size(); ++i) {
-    sum = b.add(b.mul(sum, x), b.scalar_like(coefficients[i], x));
-  }
-  return sum;
-}
-
-// erf as a rational function of x^2 over [-4, 4], where float32 has reached 1.
-Result<Tensors> erf(const OpCall& op) {
-  GraphBuilder& b = op.b();
-  constexpr std::array<double, 7> kTop = {-2.72614225801306e-10, 2.77068142495902e-08,  -2.10102402082508e-06,
-                                          -5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03,
-                                          -1.60960333262415e-02};
-  constexpr std::array<double, 5> kBottom = {-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03,
-                                             -7.37332916720468e-03, -1.42647390514189e-02};
-  const ValueId x = b.clamp(op.in(0), -4, 4);
-  const ValueId square = b.mul(x, x);
-  const ValueId result = b.div(b.mul(x, polynomial(b, square, kTop)), polynomial(b, square, kBottom));
-  op.lowering.erf_of[result] = op.in(0);
-  return one(result);
+  const ValueId x = op.in(0);
+  return one(b.add(b.erf(negated(b, x)), b.scalar_like(1, x)));
 }
 
 // ---- activations ----
@@ -239,9 +169,9 @@ Result<Tensors> bitcast(const OpCall& op) {
 using enum fewbits::Op;
 constexpr RuleEntry kRules[] = {
     {"Abs", unary<ABS>},
-    {"Add", add},
+    {"Add", binary<ADD>},
     {"AddN", add_n},
-    {"AddV2", add},
+    {"AddV2", binary<ADD>},
     {"Atan2", binary<ATAN2>},
     {"Bitcast", bitcast},
     {"BitwiseXor", binary<BITWISE_XOR>},
@@ -255,6 +185,7 @@ constexpr RuleEntry kRules[] = {
     {"Elu", unary<ELU>},
     {"Equal", binary<EQUAL>},
     {"Erf", erf},
+    {"Erfc", erfc},
     {"Exp", unary<EXP>},
     {"Expm1", expm1},
     {"Floor", unary<FLOOR>},
@@ -279,7 +210,7 @@ constexpr RuleEntry kRules[] = {
     {"Maximum", maximum},
     {"Minimum", minimum},
     {"Mod", truncate_mod},
-    {"Mul", mul},
+    {"Mul", binary<MUL>},
     {"MulNoNan", mul_no_nan},
     {"Neg", unary<NEG>},
     {"NotEqual", binary<NOT_EQUAL>},

@@ -1,0 +1,138 @@
+"""Real SavedModels, and those that Keras exports, against TensorFlow: the float .tflite, then int8 made from it, run by LiteRT.
+
+    FEWBITS=build/release/fewbits python -m pytest tests/savedmodel      with a Python that has tensorflow, keras and LiteRT
+
+Models: those of FEWBITS_MODELS (a folder like shared/data/models) and of the PyPI package basic-pitch where they are there, and
+keras.applications with seeded weights, kept in FEWBITS_APPLICATIONS when that is set.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import support  # noqa: E402
+
+FEWBITS = os.environ.get("FEWBITS", "fewbits")
+MODELS = pathlib.Path(os.environ.get("FEWBITS_MODELS", "/work/shared/data/models"))
+TOLERANCE = 1e-5  # of the output's range
+FILES = {
+    "efficientnet_lite0": MODELS / "efficientnet_lite0/saved_model",
+    "kws": MODELS / "mlperf_tiny/kws_saved_model",
+}
+APPLICATIONS = os.environ.get("FEWBITS_APPLICATION_NAMES", "MobileNetV2 MobileNetV3Small EfficientNetB0 LSTM GRU").split()
+KINDS = {"saved_model": "saved_model", "keras": "model.keras", "h5": "model.h5"}
+
+
+def run(*arguments):
+    return subprocess.run([FEWBITS, *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def applications(tmp_path_factory):
+    folder = pathlib.Path(os.environ.get("FEWBITS_APPLICATIONS") or tmp_path_factory.mktemp("applications"))
+    make = pathlib.Path(__file__).parent / "make_models.py"
+    subprocess.run([sys.executable, make, folder, *APPLICATIONS], check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_saved_model_equals_tensorflow(tmp_path, name):
+    source, target = FILES[name], tmp_path / "model.tflite"
+    assert source.exists(), f"set FEWBITS_MODELS: there is no {source}"
+    converted = run("convert", source, "-o", target)
+    assert converted.returncode == 0, converted.stderr
+    feeds, wanted = support.tensorflow_outputs(source)
+    got = support.litert_outputs(target, feeds)
+    assert set(got) == set(wanted)  # the signature's own names
+    for key in wanted:
+        assert support.distance(got[key], wanted[key]) <= TOLERANCE, key
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_application_equals_keras(applications, tmp_path, name, kind):
+    target = tmp_path / "model.tflite"
+    converted = run("convert", applications / name / KINDS[kind], "-o", target)
+    assert converted.returncode == 0, converted.stderr
+    expected = np.load(applications / name / "expected.npz")
+    (got,) = support.litert_outputs(target, [expected["input"]]).values()
+    assert support.distance(got, expected["output"]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "EfficientNetB0"])
+def test_no_transpose_is_left_inside(applications, tmp_path, name):
+    target = tmp_path / "model.tflite"
+    assert run("convert", applications / name / "saved_model", "-o", target).returncode == 0
+    assert "TRANSPOSE" not in support.operators(target)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2"])
+def test_quantized_straight_from_the_source(applications, tmp_path, name):
+    data = np.load(applications / name / "expected.npz")
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    np.save(samples / "0.npy", data["input"][0])
+    outputs = []
+    for kind in KINDS:
+        target = tmp_path / f"{kind}.tflite"
+        made = run("quantize", applications / name / KINDS[kind], "-o", target, "--mode", "int8", "--calibrate", samples)
+        assert made.returncode == 0, made.stderr
+        (got,) = support.litert_outputs(target, [data["input"]]).values()
+        outputs.append(got)
+    for got in outputs:  # random weights: far from accurate, but the same from every source
+        assert support.distance(got, outputs[0]) <= 0.02
+
+
+# ---- what is broken ----
+
+
+def damaged_copy(tmp_path, change):
+    copy = tmp_path / "damaged"
+    shutil.copytree(FILES["kws"], copy)
+    change(copy)
+    return copy
+
+
+def flip(path, offset):
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0x10
+    path.write_bytes(data)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("file, change, named", [
+    ("variables/variables.data-00000-of-00001", lambda path: flip(path, 2000), "checksum"),
+    ("variables/variables.data-00000-of-00001", truncate, "variables.data-00000-of-00001"),
+    ("variables/variables.data-00000-of-00001", lambda path: path.unlink(), "variables.data-00000-of-00001"),
+    ("variables/variables.index", lambda path: flip(path, 100), "variables.index"),
+    ("variables/variables.index", truncate, "variables.index"),
+    ("saved_model.pb", truncate, "saved_model.pb"),
+    ("saved_model.pb", lambda path: path.write_bytes(b""), "saved_model.pb"),
+])
+def test_damage_is_an_error_that_names_the_file(tmp_path, file, change, named):
+    source = damaged_copy(tmp_path, lambda copy: change(copy / file))
+    target = tmp_path / "model.tflite"
+    result = run("convert", source, "-o", target)
+    assert result.returncode not in (0, -6, -11)
+    assert named in result.stderr
+    assert not target.exists()
+
+
+def test_damaged_keras_files_are_errors(applications, tmp_path):
+    for kind in ("keras", "h5"):
+        data = (applications / "LSTM" / KINDS[kind]).read_bytes()
+        for size in (0, 10, len(data) // 2, len(data) - 100):
+            broken = tmp_path / f"broken.{kind}"
+            broken.write_bytes(data[:size])
+            result = run("convert", broken, "-o", tmp_path / "model.tflite")
+            assert result.returncode not in (0, -6, -11), size
+            assert "broken" in result.stderr
