@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "base/half.h"
+#include "ops/binary/f32_rows.h"
 #include "ops/binary/op.h"
 #include "ops/support.h"
 #include "schema/tflite.h"
@@ -129,6 +130,28 @@ Result<Prepared> choose(const OpContext& context, const Broadcast<2>& plan, Floa
   return *std::move(chosen);
 }
 
+// float32 sums, differences and products have rows for every ISA; nothing for others, and where there is no such row.
+std::optional<Prepared> f32_rows_kernel(const OpContext& context, const Broadcast<2>& plan, FloatRange range) {
+  const F32Rows* rows = select_f32_rows();
+  if (rows == nullptr || context.outputs[0].dtype != DType::kFloat32) return std::nullopt;
+  F32Row row = nullptr;
+  std::string name;
+  switch (context.node->op) {
+    case Op::ADD: row = rows->sum, name = "add_f32 rows "; break;
+    case Op::SUB: row = rows->difference, name = "sub_f32 rows "; break;
+    case Op::MUL: row = rows->product, name = "mul_f32 rows "; break;
+    default: return std::nullopt;
+  }
+  return make_kernel(
+      [plan, row, limits = F32RowArgs{range.lo, range.hi}](const RunArgs& args) noexcept {
+        for_each_row(plan, args.pool, kCheapGrain, [&](const std::array<size_t, 2>& offsets, size_t at, size_t length) {
+          row(limits, in<float>(args, 0) + offsets[0], plan.row_stride(0), in<float>(args, 1) + offsets[1],
+              plan.row_stride(1), out<float>(args) + at, length);
+        });
+      },
+      name + rows->name);
+}
+
 Prepared complex_product(const Broadcast<2>& plan) {
   using Complex = std::complex<float>;
   return make_kernel(
@@ -176,6 +199,7 @@ Result<Prepared> prepare_arithmetic(const OpContext& context) {
   }
   if (context.inputs[0].dtype != type) return unsupported_types(context);
   FB_ASSIGN(const FloatRange range, activation_range(context, activation_of(*context.node)));
+  if (auto rows = f32_rows_kernel(context, plan, range)) return *std::move(rows);
   switch (context.node->op) {
     case Op::ADD: return choose<Sum, float, Half, int16_t, int32_t, int64_t>(context, plan, range, "add");
     case Op::SUB: return choose<Difference, float, Half, int32_t, int64_t>(context, plan, range, "sub");

@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "ops/binary/byte_rows.h"
+#include "ops/binary/f32_rows.h"
 #include "ops/binary/ref.h"
 #include "ops/binary/rows.h"
 #include "ops/one_op.h"
@@ -284,6 +285,40 @@ TEST(BinaryRows, EqualTheSpecification) {
     expect_rows_equal_specification<int8_t>(seed);
     expect_rows_equal_specification<uint8_t>(seed);
     expect_rows_equal_specification<int16_t>(seed);
+  }
+}
+
+TEST(BinaryF32Rows, EveryIsaGivesTheBitsOfPlainArithmetic) {
+  std::vector<const ops::F32Rows*> tiers;
+#if defined(__x86_64__)
+  if (isa() >= Isa::kAvx2) tiers.push_back(&ops::kF32RowsAvx2);
+  if (isa() >= Isa::kAvx512) tiers.push_back(&ops::kF32RowsAvx512);
+#endif
+  test::Random random(5);
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+  for (const size_t count : {size_t{1}, size_t{7}, size_t{16}, size_t{33}, size_t{200}}) {
+    test::Guarded<float> a(random.reals(count, -3, 3)), b(random.reals(count, -3, 3)), out(count);
+    a.data()[count / 2] = kNaN;
+    const auto limited = [](float x) { return x < -1.5f ? -1.5f : x > 2.0f ? 2.0f : x; };
+    const auto expect_row = [&](ops::F32Row row, const auto& f, const char* tier) {
+      for (int steps = 1; steps < 4; ++steps) {
+        const size_t a_step = steps & 1, b_step = steps >> 1;
+        row({-1.5f, 2.0f}, a.data(), a_step, b.data(), b_step, out.data(), count);
+        for (size_t i = 0; i < count; ++i) {
+          const float expected = limited(f(a.data()[i * a_step], b.data()[i * b_step]));
+          if (std::isnan(expected)) {
+            ASSERT_TRUE(std::isnan(out.data()[i])) << tier << " " << i;
+          } else {
+            ASSERT_EQ(out.data()[i], expected) << tier << " steps " << steps << " element " << i;
+          }
+        }
+      }
+    };
+    for (const ops::F32Rows* rows : tiers) {
+      expect_row(rows->sum, [](float x, float y) { return x + y; }, rows->name);
+      expect_row(rows->difference, [](float x, float y) { return x - y; }, rows->name);
+      expect_row(rows->product, [](float x, float y) { return x * y; }, rows->name);
+    }
   }
 }
 
