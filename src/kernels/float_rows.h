@@ -22,6 +22,8 @@ struct FloatRows {
   double (*exp_row)(const float* in, float* out, size_t count, float most, float beta) noexcept;
   // The same sum without the values.
   double (*exp_sum)(const float* in, size_t count, float most) noexcept;
+  // row[i] /= by.
+  void (*divide)(float* row, size_t count, float by) noexcept;
 };
 
 // Tiers built in, best first, the one for every processor last.

@@ -63,7 +63,7 @@ int32_t log_of_sum(Fixed12 sum) noexcept {
 
 void softmax_row_f32(const FloatRows& rows, const float* in, float* out, size_t depth, float beta) noexcept {
   const auto sum = static_cast<float>(rows.exp_row(in, out, depth, rows.maximum(in, depth), beta));
-  for (size_t i = 0; i < depth; ++i) out[i] /= sum;
+  rows.divide(out, depth, sum);
 }
 
 void log_softmax_row_f32(const FloatRows& rows, const float* in, float* out, size_t depth) noexcept {
