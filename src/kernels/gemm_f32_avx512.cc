@@ -23,15 +23,23 @@ size_t packed_size(size_t n, size_t taps, size_t tap_k) noexcept {
   return round_up(n, kLanes) * taps * tap_k * sizeof(float);
 }
 
-// Panels of [k][columns].
+// Panels of [k][columns]. The loop that reads neighbours goes innermost: these weights may be activations, packed in every
+// run.
 void pack(const GemmWeights<float>& w, void* packed) noexcept {
   auto* out = static_cast<float*>(packed);
   const size_t depth = w.taps * w.tap_k;
   for (size_t n = 0; n < w.n;) {
-    const size_t width = panel_vectors(w.n - n) * kLanes;
-    for (size_t i = 0; i < width; ++i) {
-      const float* from = w.data + (n + i) * w.n_stride;
-      for (size_t k = 0; k < depth; ++k) out[k * width + i] = n + i < w.n ? from[k * w.k_stride] : 0.0f;
+    const size_t width = panel_vectors(w.n - n) * kLanes, columns = smaller(width, w.n - n);
+    if (w.n_stride == 1) {
+      for (size_t k = 0; k < depth; ++k) {
+        const float* from = w.data + n + k * w.k_stride;
+        for (size_t i = 0; i < width; ++i) out[k * width + i] = i < columns ? from[i] : 0.0f;
+      }
+    } else {
+      for (size_t i = 0; i < width; ++i) {
+        const float* from = w.data + (n + smaller(i, columns - 1)) * w.n_stride;
+        for (size_t k = 0; k < depth; ++k) out[k * width + i] = i < columns ? from[k * w.k_stride] : 0.0f;
+      }
     }
     n += width;
     out += width * depth;
