@@ -367,23 +367,20 @@ struct Group {
 };
 
 // Splits both shapes into the smallest groups of neighbours with equal products. Ones of the input are left out; ones of the
-// output go with the group before them.
-std::optional<std::vector<Group>> groups(const Shape& from, const Shape& to) {
+// output go with the group before them; those in front are `leading`.
+std::optional<std::vector<Group>> groups(const Shape& from, const Shape& to, std::vector<int32_t>& leading) {
   const auto size = [](int32_t s) { return s < 0 ? kOpenSize : int64_t{s}; };
   std::vector<Group> list;
   size_t i = 0, j = 0;
+  while (j < to.size() && to[j] == 1) leading.push_back(static_cast<int32_t>(j++));
   while (true) {
     while (i < from.size() && from[i] == 1) ++i;
     std::vector<int32_t> ones;
     while (j < to.size() && to[j] == 1) ones.push_back(static_cast<int32_t>(j++));
-    if (!list.empty()) {
-      list.back().to.insert(list.back().to.end(), ones.begin(), ones.end());
-      ones.clear();
-    }
+    if (!list.empty()) list.back().to.insert(list.back().to.end(), ones.begin(), ones.end());
     if (i == from.size() && j == to.size()) return list.empty() ? std::nullopt : std::optional(list);
     if (i == from.size() || j == to.size()) return std::nullopt;
     Group group;
-    group.to = ones;
     int64_t a = size(from[i]), b = size(to[j]);
     if (a == 0 || b == 0) return std::nullopt;
     group.from.push_back(static_cast<int32_t>(i++));
@@ -412,7 +409,8 @@ bool reshape(Sink& s) {
   const Shape from = open_shape(s.input(0)), to = open_shape(out);
   if (!out.has_rank || std::count(from.begin(), from.end(), -1) > 1 || std::count(to.begin(), to.end(), -1) > 1)
     return false;
-  auto list = groups(from, to);
+  std::vector<int32_t> leading;
+  auto list = groups(from, to, leading);
   if (!list) return false;
   for (const Group& group : *list) {
     // Dimensions of one group must be neighbours, in order, among those that are not one.
@@ -433,6 +431,10 @@ bool reshape(Sink& s) {
   });
   Shape target;
   Perm perm(to.size());
+  for (int32_t d : leading) {
+    perm[static_cast<size_t>(d)] = static_cast<int32_t>(target.size());
+    target.push_back(1);
+  }
   for (size_t k : order) {
     for (int32_t d : (*list)[k].to) {
       perm[static_cast<size_t>(d)] = static_cast<int32_t>(target.size());

@@ -96,9 +96,12 @@ Extent extent(Call& c, ValueId x, const Spatial& s, size_t i) {
     const int64_t out = wanted.empty() ? int64_t{in} * s.stride[i] : i + skip < wanted.size() ? wanted[i + skip] : -1;
     const int64_t total = wanted.empty() ? output_padding + span - s.stride[i]
                                          : int64_t{s.stride[i]} * (in - 1) + output_padding + span - out;
+    if (total < 0) {  // longer than the full result: what is missing stands at the end
+      e.after = static_cast<int32_t>(total) - output_padding;
+      if (in > 0) e.out = s.stride[i] * (in - 1) + span - e.before - e.after;
+      return e;
+    }
     e.before = static_cast<int32_t>(mode == "SAME_UPPER" ? total / 2 : total - total / 2);
-    if (mode == "SAME_LOWER") e.before = static_cast<int32_t>(total - total / 2);
-    if (mode == "NOTSET") e.before = static_cast<int32_t>(total - total / 2);
     e.after = static_cast<int32_t>(total) - e.before;
   }
   e.after -= output_padding;

@@ -4,7 +4,6 @@
 
 #include "formats/onnx/importer.h"
 #include "formats/onnx/math.h"
-#include "formats/options.h"
 
 namespace fewbits::onnx {
 namespace {
@@ -107,21 +106,23 @@ void map_lp_norm(Call& c) {
   c.out(c.b.div(x, one ? sum : c.b.unary(Op::SQRT, sum)));
 }
 
-// The sum of squares over a window of channels: ONNX's alpha is over its size.
+// x / (bias + alpha / size * (sum of squares over a window of channels))^beta. Not TFLite's operator: LiteRT's reference and
+// optimized kernels disagree about its window.
 void map_lrn(Call& c) {
   const ValueId x = c.need(0);
+  const int rank = c.rank(x);
   const int64_t size = c.int_attr("size", 1);
-  if (c.rank(x) != 4 || size < 1 || size > 4096) return (void)c.unsupported("this local response normalization");
-  const ValueId image = c.b.transpose(x, to_channels_last(4));
-  const double alpha = c.float_attr("alpha", 1e-4) / static_cast<double>(size);
-  tflite::LocalResponseNormalizationOptionsT table;
-  table.radius = static_cast<int32_t>(size / 2);
-  table.bias = static_cast<float>(c.float_attr("bias", 1));
-  table.alpha = static_cast<float>(alpha);
-  table.beta = static_cast<float>(c.float_attr("beta", 0.75));
-  if (size % 2 == 0) return (void)c.unsupported("local response normalization over an even number of channels");
-  const ValueId y = c.b.node(Op::LOCAL_RESPONSE_NORMALIZATION, {image}, formats::options(std::move(table)));
-  c.out(c.b.transpose(y, to_channels_first(4)));
+  const int32_t channels = c.b.dim(x, 1), batch = c.b.dim(x, 0);
+  if (rank < 2 || !c.b.is_static(x) || size < 1 || size > 4096) {
+    return (void)c.unsupported("local response normalization over open sizes");
+  }
+  const auto number = [&](double v) { return c.b.scalar(v, DType::kFloat32); };
+  const ValueId rows = c.b.reshape(c.b.mul(x, x), {batch, channels, -1, 1});  // an image as high as there are channels
+  const auto kernel = static_cast<int32_t>(size);
+  const Window window{.top = (kernel - 1) / 2, .bottom = kernel - 1 - (kernel - 1) / 2};
+  const ValueId mean = c.b.reshape(c.b.average_pool(rows, kernel, 1, window, true), c.b.shape(x));
+  const ValueId base = c.b.add(c.b.mul(mean, number(c.float_attr("alpha", 1e-4))), number(c.float_attr("bias", 1)));
+  c.out(c.b.div(x, c.b.binary(Op::POW, base, number(c.float_attr("beta", 0.75)))));
 }
 
 constexpr OpEntry kOps[] = {

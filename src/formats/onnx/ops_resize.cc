@@ -23,7 +23,9 @@ struct AxisScale {
 
 double source_of(const AxisScale& a, int32_t x, const std::string& coordinates) {
   if (coordinates == "asymmetric") return x / a.scale;
-  if (coordinates == "align_corners") return a.out == 1 ? 0 : static_cast<double>(x) * (a.in - 1) / (a.out - 1);
+  // ONNX's length of the result is not rounded here.
+  if (coordinates == "align_corners") return a.out == 1 ? 0 : x * (a.in - 1) / (a.scale * a.in - 1);
+  if (coordinates == "tf_half_pixel_for_nn") return (x + 0.5) / a.scale;
   if (coordinates == "pytorch_half_pixel" && a.out == 1) return 0;
   if (coordinates == "half_pixel_symmetric") {
     const double adjustment = a.out / (a.scale * a.in), centre = a.in / 2.0;
@@ -146,8 +148,8 @@ std::optional<ValueId> with_tflite(Call& c, ValueId x, const std::vector<AxisSca
     return std::nullopt;
   }
   if (s.mode != "linear" || s.antialias || s.exclude_outside) return std::nullopt;
-  if (s.coordinates == "align_corners" && h.out > 1 && w.out > 1) return resized(Op::RESIZE_BILINEAR, true, false);
   if (!same_ratio(h) || !same_ratio(w)) return std::nullopt;
+  if (s.coordinates == "align_corners" && h.out > 1 && w.out > 1) return resized(Op::RESIZE_BILINEAR, true, false);
   if (s.coordinates == "asymmetric") return resized(Op::RESIZE_BILINEAR, false, false);
   const bool half = s.coordinates == "half_pixel" || s.coordinates == "half_pixel_symmetric" ||
                     (s.coordinates == "pytorch_half_pixel" && h.out > 1 && w.out > 1);

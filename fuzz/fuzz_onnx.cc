@@ -1,0 +1,12 @@
+// Any bytes as an ONNX model: imported, cleaned up, written.
+#include "formats/onnx/format.h"
+#include "formats/tflite/writer.h"
+#include "passes/pipeline.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  auto imported = fewbits::onnx::read_bytes({data, size}, "", "fuzz", {});
+  if (!imported) return 0;
+  if (!fewbits::passes::run_pipeline(imported->model, {})) return 0;
+  static_cast<void>(fewbits::tflite_format::write_bytes(imported->model));
+  return 0;
+}
