@@ -121,6 +121,11 @@ class GraphBuilder {
   // TFLite has no error function: passes/ make a GELU of it where it is part of one, else an approximation within 1.5e-7.
   ValueId erf(ValueId x);
   ValueId cast(ValueId x, DType to);
+  // Integers of `type` under one scale and zero point, and back: QUANTIZE, DEQUANTIZE.
+  ValueId quantize(ValueId x, DType type, QuantParams params);
+  ValueId dequantize(ValueId x);
+  // Notes on a float constant which integers it came from (passes/ make integers of it again).
+  void set_origin(ValueId constant, QuantParams params) { graph().value(constant).quant = std::move(params); }
   ValueId select(ValueId condition, ValueId a, ValueId b);
   ValueId softmax(ValueId x, float beta = 1);  // along the last dimension
 

@@ -104,6 +104,20 @@ bool GraphBuilder::fold(NodeId id) {
     const auto a = k.data[0].bytes(), b = k.data[1].bytes();
     if (a.data() != b.data() && !std::equal(a.begin(), a.end(), b.begin(), b.end())) return false;
   }
+  // The parameters that a dequantized constant came with go where its elements go.
+  const Node& node = graph().node(id);
+  const QuantParams quant =
+      node.inputs.empty() || node.inputs[0] == kNoValue ? QuantParams() : graph().value(node.inputs[0]).quant;
+  if (quant.quantized() && node.op == Op::TRANSPOSE) {
+    Value& value = graph().value(outputs[0]);
+    value.quant = quant;
+    const auto perm = int_values(node.inputs[1]);
+    for (size_t i = 0; quant.per_axis() && perm && i < perm->size(); ++i) {
+      if ((*perm)[i] == quant.axis) value.quant.axis = static_cast<int32_t>(i);
+    }
+  } else if (quant.quantized() && node.op == Op::RESHAPE && !quant.per_axis()) {
+    graph().value(outputs[0]).quant = quant;
+  }
   for (ValueId output : outputs) {
     Known& k = known(output);
     Value& value = graph().value(output);

@@ -121,6 +121,23 @@ ValueId GraphBuilder::cast(ValueId x, DType to) {
   return node(Op::CAST, {x}, options(std::move(table)));
 }
 
+ValueId GraphBuilder::quantize(ValueId x, DType type, QuantParams params) {
+  Node made;
+  made.op = Op::QUANTIZE;
+  made.inputs = {x};
+  made.options = options(tflite::QuantizeOptionsT());
+  const ValueId out = new_value(type, scope_);
+  graph().value(out).quant = std::move(params);
+  if (!ok()) return out;
+  known(out) = {known(x).ranked, known(x).shape, {}, {}};
+  made.outputs = {out};
+  producer_[static_cast<size_t>(out)] = graph().add_node(std::move(made));
+  publish_shape(out);
+  return out;
+}
+
+ValueId GraphBuilder::dequantize(ValueId x) { return node(Op::DEQUANTIZE, {x}, options(tflite::DequantizeOptionsT())); }
+
 ValueId GraphBuilder::select(ValueId condition, ValueId a, ValueId b) {
   return node(Op::SELECT_V2, {condition, a, b}, options(tflite::SelectV2OptionsT()));
 }

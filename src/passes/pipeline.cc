@@ -25,6 +25,7 @@ const Pass kPasses[] = {
     {"fuse-activations", "activations go into the operator before them", fuse_activations},
     {"fuse-padding", "PAD before a convolution becomes its SAME padding", fuse_padding},
     {"fold-into-products", "orders of elements go into the weights that read them", fold_into_products},
+    {"integers-from-qdq", "operators between QUANTIZE and DEQUANTIZE become integer ones", integers_from_qdq},
 };
 
 // What would stand in the way of the passes above, once they are done.
@@ -33,6 +34,7 @@ const Pass kLast[] = {
     {"transposes-to-reshapes", "transposes that move only sizes of one become reshapes", transposes_to_reshapes},
     {"merge-reshapes", "", merge_reshapes},
     {"remove-dead", "", remove_dead_nodes},
+    {"forget-origins", "", forget_origins},
 };
 
 void set_versions(Model& model) {

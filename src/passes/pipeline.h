@@ -46,6 +46,8 @@ Result<size_t> recompose_activations(Model& model, Graph& graph);   // recompose
 Result<size_t> collapse_movement(Model& model, Graph& graph);       // collapse_movement.cc
 Result<size_t> fold_into_products(Model& model, Graph& graph);      // fold_into_products.cc
 Result<size_t> lower_erf(Model& model, Graph& graph);               // lower_erf.cc
+Result<size_t> integers_from_qdq(Model& model, Graph& graph);       // integers_from_qdq.cc
+Result<size_t> forget_origins(Model& model, Graph& graph);          // integers_from_qdq.cc
 
 // Makes channels-first images channels-last at the borders: before the passes it wraps them in transposes, after them it takes
 // back what did not cancel. (border_layout.cc)

@@ -34,10 +34,10 @@ class Passes : public ::testing::Test {
   ValueId image(Shape shape = {1, 6, 5, 4}) { return b.input("x", DType::kFloat32, shape); }
   // y is an output, x an input; gives the outputs on fixed numbers.
   std::vector<float> run(const Model& model) {
-    const auto plan = Plan::make(std::make_shared<const Model>(model));
+    const auto plan = runtime::Plan::make(std::make_shared<const Model>(model));
     EXPECT_TRUE(plan) << plan.error().message;
     if (!plan) return {};
-    const auto session = Session::make(*plan);
+    const auto session = runtime::Session::make(*plan);
     EXPECT_TRUE(session) << session.error().message;
     if (!session) return {};
     const auto values = fewbits::testing::some_floats(element_count((*session)->input_view(0).shape), 9);

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "formats/onnx/importer.h"
+#include "formats/onnx/products.h"
 #include "formats/onnx/windows.h"
 
 namespace fewbits::onnx {
@@ -41,8 +42,9 @@ ValueId conv_3d(Call& c, ValueId x, ValueId weights, ValueId bias, const Spatial
   return c.b.transpose(y, to_channels_first(5));
 }
 
-ValueId conv(Call& c, ValueId bias) {
-  ValueId x = c.need(0), weights = c.need(1);
+}  // namespace
+
+ValueId convolve(Call& c, ValueId x, ValueId weights, ValueId bias) {
   const int rank = c.rank(x);
   if (rank < 3 || rank > 5 || c.b.rank(weights) != rank) {
     return c.unsupported(fmt::format("a convolution over {} dimensions", rank));
@@ -56,7 +58,9 @@ ValueId conv(Call& c, ValueId bias) {
   return drop_height(c, conv_2d(c, add_height(c, x), add_height(c, weights), bias, s.window(), groups));
 }
 
-void map_conv(Call& c) { c.out(conv(c, c.in(2))); }
+namespace {
+
+void map_conv(Call& c) { c.out(convolve(c, c.need(0), c.need(1), c.in(2))); }
 
 // ---- transposed ----
 
