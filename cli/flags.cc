@@ -192,7 +192,9 @@ ConvertOptions ImportFlags::options() const {
   return options;
 }
 
-std::string import_formats() { return "TFLite (.tflite), TensorFlow SavedModel (folder, .pb), Keras (.keras, .h5), ONNX (.onnx)"; }
+std::string import_formats() {
+  return "TFLite (.tflite), TensorFlow SavedModel (folder, .pb), Keras (.keras, .h5), ONNX (.onnx)";
+}
 
 Result<ModelPtr> load_any(const std::string& path, const ImportFlags& flags) {
   auto converted = convert_file(path, flags.options());

@@ -203,6 +203,7 @@ class GraphBuilder {
   bool infer_shape_of(const Node& node, size_t trial);
   void set_unknown(const Node& node, size_t output, size_t trial, const std::array<int32_t, 2>& fresh);
   bool fold(NodeId id);
+  void keep_parameters(const Node& node);
   enum class Padding { kSame, kValid, kExplicit };
   Padding padding_of(ValueId x, int32_t kernel_h, int32_t kernel_w, const Window& window) const;
   // x padded so that VALID says what `window` asks, unless SAME or VALID already do.

@@ -91,8 +91,26 @@ std::vector<ValueId> GraphBuilder::typed_nodes(Node node, const std::vector<DTyp
     return outputs;
   }
   if (fold(id)) return outputs;
+  keep_parameters(graph().node(id));
   for (ValueId output : outputs) publish_shape(output);
   return outputs;
+}
+
+// Operators that only move quantized elements give them on under the same scale and zero point.
+void GraphBuilder::keep_parameters(const Node& node) {
+  const OpDef* def = find_op(node);
+  if (def == nullptr || def->quant.outputs.empty() || def->quant.outputs[0].kind != OperandQuant::kSame) return;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const auto& rules = def->quant.inputs;
+    if (rules.empty() || rules[std::min(i, rules.size() - 1)].kind != OperandQuant::kSame || node.inputs[i] == kNoValue)
+      continue;
+    const QuantParams quant = graph().value(node.inputs[i]).quant;
+    if (!quant.quantized() || quant.per_axis() || dtype(node.inputs[i]) == DType::kFloat32) continue;
+    for (ValueId output : node.outputs) {
+      if (dtype(output) == dtype(node.inputs[i])) graph().value(output).quant = quant;
+    }
+    return;
+  }
 }
 
 // When every output is the same under both trials, the node is a constant.

@@ -335,8 +335,13 @@ ValueId GraphBuilder::pad(ValueId x, const std::vector<std::array<int32_t, 2>>& 
   }
   if (!pads_any) return x;
   const ValueId amounts = constant(flat, DType::kInt32, {static_cast<int32_t>(pads.size()), 2});
-  if (value == 0) return node(Op::PAD, {x, amounts}, options(tflite::PadOptionsT()));
-  return node(Op::PADV2, {x, amounts, scalar_like(value, x)}, options(tflite::PadV2OptionsT()));
+  // PAD's zeros are the zero point of quantized numbers.
+  const QuantParams quant = graph().value(x).quant;
+  const double zero = quant.quantized() ? static_cast<double>(quant.zero()) : 0;
+  if (value == zero) return node(Op::PAD, {x, amounts}, options(tflite::PadOptionsT()));
+  const ValueId number = scalar_like(value, x);
+  graph().value(number).quant = quant;
+  return node(Op::PADV2, {x, amounts, number}, options(tflite::PadV2OptionsT()));
 }
 
 ValueId GraphBuilder::mirror_pad(ValueId x, const std::vector<std::array<int32_t, 2>>& pads, bool symmetric) {

@@ -66,7 +66,8 @@ void map_max_pool(Call& c) {
   const ValueId source = c.need(0);
   const int rank = c.rank(source);
   const DType type = c.b.dtype(source);
-  const ValueId x = c.b.cast(source, DType::kFloat32);
+  const bool integers = c.b.value(source).quant.quantized() && (type == DType::kInt8 || type == DType::kUInt8);
+  const ValueId x = integers ? source : c.b.cast(source, DType::kFloat32);
   if (c.wants(1)) return (void)c.unsupported("TFLite's pools do not tell where the largest value was");
   if (rank < 3 || rank > 4) return (void)c.unsupported(fmt::format("a pool over {} dimensions", rank));
   const Spatial s = read_spatial(c, x, kernel_of(c), c.int_attr("ceil_mode", 0) != 0);
