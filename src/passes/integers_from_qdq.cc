@@ -19,18 +19,60 @@ const OperandRule& rule_of(const std::vector<OperandRule>& rules, size_t i) {
   return rules.empty() ? kNone : rules[std::min(i, rules.size() - 1)];
 }
 
-// uint8 values between QUANTIZE and DEQUANTIZE become int8: the same numbers, 128 lower.
+// Operators that only move bytes, and are the same on int8 and uint8.
+bool only_moves(Op op) {
+  switch (op) {
+    case Op::PAD:
+    case Op::RESHAPE:
+    case Op::TRANSPOSE:
+    case Op::MAX_POOL_2D:
+    case Op::SLICE:
+    case Op::STRIDED_SLICE:
+    case Op::GATHER:
+    case Op::CONCATENATION:
+    case Op::SPLIT: return true;
+    default: return false;
+  }
+}
+
+// uint8 values between QUANTIZE and DEQUANTIZE, and what moves them on the way, become int8: the same numbers, 128 lower.
 size_t shift_bytes(Rewriter& r) {
-  size_t changes = 0;
-  for (NodeId id : r.order()) {
-    if (r.node(id).op != Op::QUANTIZE) continue;
-    const ValueId q = r.node(id).outputs[0];
-    Value& value = r.graph().value(q);
-    if (value.dtype != DType::kUInt8 || value.quant.scale.size() != 1 || r.is_output(q)) continue;
-    if (!std::all_of(r.consumers(q).begin(), r.consumers(q).end(),
-                     [&](NodeId reader) { return r.node(reader).op == Op::DEQUANTIZE; })) {
-      continue;
+  Graph& graph = r.graph();
+  std::vector<uint8_t> shifts(graph.value_count(), 0);
+  const auto is_bytes = [&](ValueId id) {
+    const Value& value = r.value(id);
+    return value.dtype == DType::kUInt8 && value.quant.scale.size() == 1 && !value.is_const && !r.is_output(id) &&
+           !r.is_input(id);
+  };
+  for (size_t i = 0; i < shifts.size(); ++i) shifts[i] = is_bytes(static_cast<ValueId>(i));
+  // A mover shifts all of its bytes or none.
+  const auto all_shift = [&](const Node& node) {
+    const auto stays = [&](ValueId id) {
+      return id != kNoValue && r.value(id).dtype == DType::kUInt8 && !shifts[static_cast<size_t>(id)];
+    };
+    return std::none_of(node.inputs.begin(), node.inputs.end(), stays) &&
+           std::none_of(node.outputs.begin(), node.outputs.end(), stays);
+  };
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 0; i < shifts.size(); ++i) {
+      if (!shifts[i]) continue;
+      const auto id = static_cast<ValueId>(i);
+      const NodeId maker = r.producer(id);
+      bool fits = maker >= 0 &&
+                  (r.node(maker).op == Op::QUANTIZE || (only_moves(r.node(maker).op) && all_shift(r.node(maker))));
+      for (NodeId reader : r.consumers(id)) {
+        const Node& node = r.node(reader);
+        fits = fits && (node.op == Op::DEQUANTIZE || (only_moves(node.op) && all_shift(node)));
+      }
+      if (!fits) shifts[i] = 0;
+      changed = changed || !fits;
     }
+  }
+  size_t changes = 0;
+  for (size_t i = 0; i < shifts.size(); ++i) {
+    if (!shifts[i]) continue;
+    Value& value = graph.value(static_cast<ValueId>(i));
     value.dtype = DType::kInt8;
     value.quant.zero_point = {value.quant.zero() - 128};
     ++changes;

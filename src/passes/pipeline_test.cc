@@ -273,6 +273,24 @@ TEST_F(Passes, PickedChannelsReorderTheFilters) {
   EXPECT_THAT(ops(), ElementsAre(Op::CONV_2D));
 }
 
+// What ONNX Runtime's quantizer writes, with bytes from 0 to 255: one integer product, its weights the integers they were.
+TEST_F(Passes, QuantizedModelsBecomeIntegers) {
+  const auto bytes = [](float scale, int64_t zero) { return QuantParams{.scale = {scale}, .zero_point = {zero}}; };
+  const ValueId x = b.dequantize(b.quantize(b.input("x", DType::kFloat32, {2, 4}), DType::kUInt8, bytes(0.01f, 128)));
+  const ValueId weights =
+      b.constant(std::vector<float>{0.5f, -0.25f, 0, 1, 1, 0.75f, -1, 0.25f}, DType::kFloat32, {2, 4});
+  b.set_origin(weights, {.scale = {0.25f, 0.25f}, .zero_point = {0, 0}, .axis = 0});
+  const ValueId y = b.fully_connected(x, weights, b.floats({0.5f, -0.5f}));
+  b.output(b.dequantize(b.quantize(y, DType::kUInt8, bytes(0.0213f, 100))), "y");
+  EXPECT_GT(apply(integers_from_qdq), 0u);
+  EXPECT_THAT(ops(), ElementsAre(Op::QUANTIZE, Op::FULLY_CONNECTED, Op::DEQUANTIZE));
+  const Graph& g = model_.main();
+  EXPECT_THAT(g.value(node(1).inputs[1]).data.as<int8_t>(), ElementsAre(2, -1, 0, 4, 4, 3, -4, 1));
+  EXPECT_THAT(g.value(node(1).inputs[2]).data.as<int32_t>(), ElementsAre(200, -200));
+  EXPECT_EQ(g.value(node(1).outputs[0]).dtype, DType::kInt8);
+  EXPECT_EQ(g.value(node(1).outputs[0]).quant.zero(), -28);
+}
+
 TEST_F(Passes, DeadOperatorsGo) {
   const ValueId x = image();
   b.unary(Op::TANH, b.unary(Op::RELU, x));
