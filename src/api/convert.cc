@@ -15,7 +15,8 @@ Result<ConvertResult> convert_file(const std::string& path, const ConvertOptions
     result.format = format->name;
     result.warnings = std::move(imported.warnings);
     if (!format->optimized) {
-      FB_ASSIGN(const auto counts, passes::run_pipeline(imported.model, {options.keep_layout}));
+      const bool keep_layout = options.keep_layout || !format->channels_first;
+      FB_ASSIGN(const auto counts, passes::run_pipeline(imported.model, {keep_layout}));
       for (const passes::Count& count : counts) result.passes.push_back({count.name, count.changes});
       FB_TRY(verify(imported.model));
     }

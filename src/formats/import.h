@@ -40,6 +40,8 @@ struct Format {
   bool optimized;                            // already TFLite: the passes are not run on it
   bool (*recognizes)(const Source& source);  // by content first, by name where content does not tell
   Result<Imported> (*read)(const std::string& path, const ImportOptions& options);
+  bool channels_first =
+      false;  // images are so by convention: inputs and outputs become channels-last unless asked not to
 };
 
 // Names for the open sizes of an input whose format has none, for GraphBuilder::input: the first is the batch, the same for all

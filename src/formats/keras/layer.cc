@@ -31,7 +31,12 @@ ValueId LayerCall::in(size_t i) const {
       if (other.value != kNoValue) return b.scalar_like(arguments[i].constant->get<double>(), other.value);
     }
   }
-  return unsupported(fmt::format("argument {} is no tensor", i));
+  unsupported(fmt::format("argument {} is no tensor", i));
+  // Something of a known rank to go on with.
+  for (const Argument& other : arguments) {
+    if (other.value != kNoValue) return other.value;
+  }
+  return b.scalar(0, DType::kFloat32);
 }
 
 std::vector<ValueId> LayerCall::tensors() const {

@@ -33,7 +33,10 @@ ValueId along(GraphBuilder& b, ValueId weight, ValueId x, const std::vector<int3
   const Shape sizes = b.shape(weight);
   if (axes.size() == 1 && axes[0] == rank - 1) return weight;
   Shape shape(static_cast<size_t>(std::max(rank, 0)), 1);
-  for (size_t i = 0; i < axes.size() && i < sizes.size(); ++i) shape[static_cast<size_t>(axes[i])] = sizes[i];
+  for (size_t i = 0; i < axes.size() && i < sizes.size(); ++i) {
+    // Behind an error nothing is known of x: its rank may be less than an axis.
+    if (const auto axis = static_cast<size_t>(axes[i]); axis < shape.size()) shape[axis] = sizes[i];
+  }
   return b.reshape(weight, shape);
 }
 

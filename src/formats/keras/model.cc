@@ -313,6 +313,8 @@ class Walker {
     }
     const LayerRule rule = find_layer(class_name);
     if (rule == nullptr) return fail(ErrorCode::kUnsupported, "{}: '{}' ({}) is not known", what_, name, class_name);
+    if (std::none_of(arguments.begin(), arguments.end(), [](const Argument& a) { return a.value != kNoValue; }))
+      return fail(ErrorCode::kInvalidModel, "{}: '{}' ({}) gets no tensor", what_, name, class_name);
     b_.set_scope(name);
     LayerCall call(b_, context_, class_name, config, weights);
     call.arguments = arguments;

@@ -52,7 +52,7 @@ Result<formats::Imported> read_bytes(std::span<const uint8_t> bytes, const std::
 }
 
 const formats::Format& format() noexcept {
-  static const formats::Format kFormat = {"onnx", "ONNX (.onnx)", false, recognizes, read_file};
+  static const formats::Format kFormat = {"onnx", "ONNX (.onnx)", false, recognizes, read_file, true};
   return kFormat;
 }
 
