@@ -3,8 +3,8 @@
 #
 #   tools/test.sh [STEP]...
 #     setup style gcc conformance models      what runs when none is named
-#     asan fuzz tsan runtime install          what CI (.ci/run) runs after these
-#     clang arm                               release builds with clang 19, and for 64-bit ARM under qemu
+#     asan fuzz tsan install                  what CI (.ci/run) runs after these
+#     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export FEWBITS_PYTHON="${FEWBITS_PYTHON:-$PWD/.venv/bin/python}"
