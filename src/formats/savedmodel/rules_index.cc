@@ -87,6 +87,16 @@ Result<Tensors> unique(const OpCall& op) {
 Result<Tensors> matrix_diag(const OpCall& op) {
   return one(op.b().node(MATRIX_DIAG, {op.in(0)}, formats::options(tflite::MatrixDiagOptionsT())));
 }
+// The main diagonal alone: (diagonal, k, rows, columns, padding).
+Result<Tensors> matrix_diag_v3(const OpCall& op) {
+  FB_ASSIGN(const int32_t k, op.integer(1, "diagonal's number"));
+  FB_ASSIGN(const int32_t rows, op.integer(2, "number of rows"));
+  FB_ASSIGN(const int32_t columns, op.integer(3, "number of columns"));
+  const int32_t size = op.b().dim(op.in(0), -1);
+  if (k != 0 || (rows != -1 && rows != size) || (columns != -1 && columns != size))
+    return op.unsupported("a diagonal that is not the main one of a square matrix");
+  return matrix_diag(op);
+}
 Result<Tensors> matrix_set_diag(const OpCall& op) {
   return one(op.b().node(MATRIX_SET_DIAG, {op.in(0), op.in(1)}, formats::options(tflite::MatrixSetDiagOptionsT())));
 }
@@ -123,6 +133,7 @@ constexpr RuleEntry kRules[] = {
     {"InvertPermutation", invert_permutation},
     {"LinSpace", lin_space},
     {"MatrixDiag", matrix_diag},
+    {"MatrixDiagV3", matrix_diag_v3},
     {"MatrixSetDiag", matrix_set_diag},
     {"OneHot", one_hot},
     {"Range", range},

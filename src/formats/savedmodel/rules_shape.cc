@@ -76,6 +76,8 @@ Result<Tensors> transpose(const OpCall& op) {
 
 Result<Tensors> broadcast_to(const OpCall& op) { return one(op.b().broadcast_to(op.in(0), op.index(1))); }
 
+Result<Tensors> broadcast_args(const OpCall& op) { return one(op.b().node(BROADCAST_ARGS, {op.in(0), op.in(1)})); }
+
 Result<Tensors> tile(const OpCall& op) {
   GraphBuilder& b = op.b();
   const ValueId times = op.index(1);
@@ -208,6 +210,23 @@ Result<Tensors> strided_slice(const OpCall& op) {
   return one(b.node(STRIDED_SLICE, {x, op.index(1), op.index(2), op.index(3)}, formats::options(std::move(table))));
 }
 
+// What leaves at the end of an axis comes in again at its beginning.
+Result<Tensors> roll(const OpCall& op) {
+  GraphBuilder& b = op.b();
+  FB_ASSIGN(const auto shifts, op.ints(1, "shifts"));
+  FB_ASSIGN(const auto axes, op.axes(2, op.in(0), "axes"));
+  ValueId x = op.in(0);
+  for (size_t i = 0; i < axes.size() && i < shifts.size(); ++i) {
+    const int32_t size = b.dim(x, axes[i]);
+    if (size < 1) return op.unsupported("the size of the axis that it rolls is not known");
+    const int32_t cut = size - ((shifts[i] % size) + size) % size;  // what begins the result
+    if (cut == size) continue;
+    const auto parts = b.split(x, {cut, size - cut}, axes[i]);
+    x = b.concat({parts[1], parts[0]}, axes[i]);
+  }
+  return one(x);
+}
+
 Result<Tensors> reverse(const OpCall& op) {
   GraphBuilder& b = op.b();
   FB_ASSIGN(const auto axes, op.axes(1, op.in(0), "axes"));
@@ -254,6 +273,7 @@ Result<Tensors> blocks(const OpCall& op) {
 
 constexpr RuleEntry kRules[] = {
     {"BatchToSpaceND", blocks<BATCH_TO_SPACE_ND>},
+    {"BroadcastArgs", broadcast_args},
     {"BroadcastTo", broadcast_to},
     {"CheckNumerics", pass_on},
     {"Concat", concat},
@@ -278,6 +298,7 @@ constexpr RuleEntry kRules[] = {
     {"Reshape", reshape},
     {"ReverseSequence", reverse_sequence},
     {"ReverseV2", reverse},
+    {"Roll", roll},
     {"Shape", shape},
     {"ShapeN", shape_n},
     {"Size", size},
