@@ -33,6 +33,12 @@ step_conformance() {
   build/release/tests/conformance_runner build/conformance --quiet --threads 2
 }
 step_models() { "$FEWBITS_PYTHON" -m pytest -q tests/models; }
+# SavedModels, Keras files and their parts against TensorFlow and Keras: FEWBITS_PEERS is a Python with tensorflow, ai-edge-litert, pytest.
+step_tensorflow() {
+  for tests in savedmodel keras; do
+    FEWBITS="$PWD/build/release/fewbits" "${FEWBITS_PEERS:?a Python with TensorFlow}" -m pytest -q "tests/$tests"
+  done
+}
 step_clang() { build clang; ctest --preset clang -j "$jobs"; }
 step_asan() {
   build asan

@@ -63,13 +63,14 @@ TEST(KerasModel, MissingWeightsNameTheLayer) {
 }
 
 TEST(KerasModel, MalformedConfigurationsAreErrors) {
-  for (const char* json : {R"({})", R"({"class_name": "Sequential"})", R"({"class_name": "Functional", "config": 3})",
-                           R"({"class_name": "Functional", "config": {"layers": [7]}})",
-                           R"({"class_name": "Sequential", "config": {"layers": [[]]}})",
-                           R"({"class_name": "Sequential", "config": {"layers": [
+  for (const char* json :
+       {R"({})", R"({"class_name": "Sequential"})", R"({"class_name": "Functional", "config": 3})",
+        R"({"class_name": "Functional", "config": {"layers": [7]}})",
+        R"({"class_name": "Sequential", "config": {"layers": [[]]}})",
+        R"({"class_name": "Sequential", "config": {"layers": [
                                {"class_name": "InputLayer", "config": {"batch_shape": [null, 4]}},
                                {"class_name": "Reshape", "config": {"target_shape": {"a": 1}}}]}})",
-                           R"({"class_name": "Functional", "config": {"input_layers": ["x", 0, 0], "output_layers": ["n", 0, 0],
+        R"({"class_name": "Functional", "config": {"input_layers": ["x", 0, 0], "output_layers": ["n", 0, 0],
                                "layers": [{"class_name": "InputLayer", "config": {"batch_shape": [null, 4]}, "name": "x"},
                                {"class_name": "Normalization", "name": "n", "config": {"axis": [-1], "mean": [1, 2],
                                "variance": [1, 2]}, "inbound_nodes": [{"args": [3], "kwargs": {}}]}]}})"}) {
