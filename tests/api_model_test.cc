@@ -29,6 +29,18 @@ TEST(ApiModel, DescribesWhatIsThere) {
   EXPECT_EQ(graph.tensors[static_cast<size_t>(graph.operators[0].inputs[1])].name, "conv/w");
 }
 
+TEST(ApiModel, ConstantsAreReadAsStored) {
+  const ModelPtr model = shared(test::classifier());
+  const SubgraphDescription graph = describe_model(*model).subgraphs[0];
+  for (size_t i = 0; i < graph.tensors.size(); ++i) {
+    const auto array = constant_array(*model, 0, static_cast<int32_t>(i));
+    ASSERT_EQ(array.has_value(), graph.tensors[i].constant);
+    if (array) EXPECT_EQ(array->bytes.size(), graph.tensors[i].bytes);
+  }
+  EXPECT_ERROR(constant_array(*model, 0, 9999), ErrorCode::kInvalidArgument, "no tensor 9999");
+  EXPECT_ERROR(constant_array(*model, 7, 0), ErrorCode::kInvalidArgument, "subgraph 7");
+}
+
 TEST(ApiModel, DynamicSizesAreMinusOne) {
   const auto signature = describe_signature(*shared(test::dynamic_adder()));
   ASSERT_TRUE(signature);

@@ -166,6 +166,46 @@ TEST(ApiData, CallbackErrorsAndMissingArraysNameTheSample) {
   EXPECT_ERROR(calibrate_model(shared(test::classifier()), lying), ErrorCode::kInvalidData, "has 4 bytes");
 }
 
+// As many samples as `count`, one after another.
+Dataset stream(size_t count) {
+  return *Dataset::from_stream([count, i = size_t{0}]() mutable -> Result<std::optional<DataItem>> {
+    if (i == count) return std::nullopt;
+    return DataItem{{floats("", {1, 8, 8, 3}, test::noise(192, static_cast<uint32_t>(i++)))}, {}};
+  });
+}
+
+TEST(ApiData, AStreamMeasuresWhatTheSameSamplesInAListDo) {
+  const ModelPtr model = shared(test::classifier());
+  Dataset list = *Dataset::from_callback(4, [](size_t i) -> Result<DataItem> {
+    return DataItem{{floats("", {1, 8, 8, 3}, test::noise(192, static_cast<uint32_t>(i)))}, {}};
+  });
+  Dataset streamed = stream(4);
+  EXPECT_EQ(streamed.size(), Dataset::kUnknownSize);
+  const Calibration a = calibrate(model, std::move(list)), b = calibrate(model, std::move(streamed));
+  EXPECT_EQ(b.samples(), 4u);
+  ASSERT_EQ(a.ranges().size(), b.ranges().size());
+  for (size_t i = 0; i < a.ranges().size(); ++i) {
+    EXPECT_EQ(a.ranges()[i].min, b.ranges()[i].min);
+    EXPECT_EQ(a.ranges()[i].average_max, b.ranges()[i].average_max);
+  }
+}
+
+TEST(ApiData, AStreamIsReadOnceAndCannotBeDrawnFrom) {
+  const ModelPtr model = shared(test::classifier());
+  Dataset data = stream(3);
+  CalibrateOptions options;
+  options.samples.seed = 1;
+  EXPECT_ERROR(calibrate_model(model, data, options), ErrorCode::kInvalidArgument, "stream");
+  options.samples = {2, std::nullopt, false};
+  std::vector<std::pair<size_t, size_t>> told;
+  options.progress = [&](size_t done, size_t total) { return told.emplace_back(done, total), true; };
+  ASSERT_TRUE(calibrate_model(model, data, options));
+  EXPECT_EQ(told, (std::vector<std::pair<size_t, size_t>>{{1, 0}, {2, 0}}));
+  EXPECT_ERROR(calibrate_model(model, data, options), ErrorCode::kInvalidArgument, "read once");
+  Dataset empty = stream(0);
+  EXPECT_ERROR(calibrate_model(model, empty), ErrorCode::kInvalidData, "no sample");
+}
+
 TEST(ApiData, ArraysToFilesAndBack) {
   const TemporaryFolder folder;
   const std::vector<Array> arrays{floats("a/b:0", {2, 2}, {1, 2, 3, 4}),

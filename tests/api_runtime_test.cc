@@ -1,6 +1,7 @@
 // The public runtime: names, shapes, misuse, threads.
 #include "fewbits/runtime.h"
 
+#include <map>
 #include <numeric>
 #include <thread>
 
@@ -33,6 +34,70 @@ TEST(ApiRuntime, RunsByNameOfSignatureOrTensor) {
   EXPECT_EQ(values(*runtime->output("sum")), (std::vector<float>{11, 22}));
   EXPECT_EQ(values(*runtime->output("a_plus_b")), (std::vector<float>{11, 22}));
   EXPECT_EQ(runtime->output_array("sum")->name, "sum");
+}
+
+TEST(ApiRuntime, GoesByPlaceAsByName) {
+  const auto runtime = make(shared(test::dynamic_adder()));
+  ASSERT_TRUE(runtime->resize_input(0, {1, 2}));
+  ASSERT_TRUE(runtime->set_input(0, floats("", {1, 2}, {1, 2})));
+  const auto bytes = runtime->input_bytes(1);
+  ASSERT_FALSE(bytes);  // nothing can be planned while the other size is open
+  ASSERT_TRUE(runtime->set_input(1, floats("", {1, 2}, {10, 20})));
+  ASSERT_TRUE(runtime->run());
+  EXPECT_EQ(values(*runtime->output(0)), (std::vector<float>{11, 22}));
+  EXPECT_EQ(*runtime->input_shape(1), (Shape{1, 2}));
+  EXPECT_ERROR(runtime->input_shape(2), ErrorCode::kInvalidArgument, "no input 2 among 2");
+  EXPECT_ERROR(runtime->output(1), ErrorCode::kInvalidArgument, "no output 1 among 1");
+}
+
+TEST(ApiRuntime, ASubgraphHasNoSignatureNames) {
+  RuntimeOptions options;
+  options.subgraph = 0;
+  const auto runtime = make(shared(test::dynamic_adder()), options);
+  EXPECT_EQ(runtime->subgraph(), 0);
+  EXPECT_TRUE(runtime->inputs()[1].signature_name.empty());
+  options.subgraph = 3;
+  EXPECT_ERROR(Runtime::make(shared(test::dynamic_adder()), options), ErrorCode::kInvalidArgument, "no subgraph 3");
+}
+
+TEST(ApiRuntime, ATapSeesEveryTensorOnce) {
+  const ModelPtr model = shared(test::classifier());
+  const auto runtime = make(model);
+  std::map<int32_t, int> seen;
+  std::vector<float> last;
+  runtime->set_tap([&](int32_t subgraph, int32_t tensor, const OutputView& view) {
+    EXPECT_EQ(subgraph, 0);
+    ++seen[tensor];
+    last = values(view);
+  });
+  ASSERT_TRUE(runtime->set_input(0, floats("", {1, 8, 8, 3}, test::noise(192, 5))));
+  ASSERT_TRUE(runtime->run());
+  const SubgraphDescription graph = describe_model(*model).subgraphs[0];
+  EXPECT_EQ(seen.size(), graph.inputs.size() + graph.operators.size());
+  EXPECT_EQ(last, values(*runtime->output(0)));
+  seen.clear();
+  runtime->set_tap({});
+  ASSERT_TRUE(runtime->run());
+  EXPECT_TRUE(seen.empty());
+}
+
+TEST(ApiRuntime, TensorsWithMemoryOfTheirOwn) {
+  const ModelPtr model = shared(test::classifier());
+  const auto runtime = make(model);
+  const SubgraphDescription graph = describe_model(*model).subgraphs[0];
+  ASSERT_TRUE(runtime->set_input(0, floats("", {1, 8, 8, 3}, test::noise(192, 5))));
+  ASSERT_TRUE(runtime->run());
+  EXPECT_EQ(values(*runtime->tensor(graph.inputs[0])), test::noise(192, 5));
+  EXPECT_EQ(values(*runtime->tensor(graph.outputs[0])), values(*runtime->output(0)));
+  const int32_t weights = graph.operators[0].inputs[1];
+  const Array expected = *constant_array(*model, 0, weights);
+  EXPECT_EQ(values(*runtime->tensor(weights)),
+            std::vector<float>(expected.as<float>().begin(), expected.as<float>().end()));
+  EXPECT_ERROR(runtime->tensor(graph.operators[0].outputs[0]), ErrorCode::kInvalidArgument, "no memory of its own");
+  EXPECT_ERROR(runtime->tensor(9999), ErrorCode::kInvalidArgument, "no tensor 9999");
+  const std::vector<Shape> shapes = runtime->tensor_shapes();
+  EXPECT_EQ(shapes.size(), graph.tensors.size());
+  EXPECT_EQ(shapes[static_cast<size_t>(graph.inputs[0])], (Shape{1, 8, 8, 3}));
 }
 
 TEST(ApiRuntime, DynamicSizesFollowTheArray) {

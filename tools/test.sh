@@ -5,6 +5,8 @@
 #     setup style gcc conformance models      what runs when none is named
 #     asan fuzz tsan install                  what CI (.ci/run) runs after these
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
+#     python                                  the wheel, and its tests in an environment of its own
+#     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export FEWBITS_PYTHON="${FEWBITS_PYTHON:-$PWD/.venv/bin/python}"
@@ -31,6 +33,15 @@ step_conformance() {
     FEWBITS_ISA=$isa build/release/tests/kernels_test --gtest_brief=1
   done
   build/release/tests/conformance_runner build/conformance --quiet --threads 2
+}
+# The wheel, and its tests in an environment that holds nothing of this tree.
+step_python() {
+  local env=build/python-env
+  "$FEWBITS_PYTHON" -m pip wheel --quiet --disable-pip-version-check --no-deps . -w build/dist
+  "$FEWBITS_PYTHON" -m venv --clear "$env"
+  "$env/bin/pip" install --quiet --disable-pip-version-check build/dist/fewbits-*.whl mypy -r tests/requirements.txt
+  "$env/bin/python" -m mypy --config-file pyproject.toml
+  "$env/bin/python" -m pytest -q python/tests
 }
 step_models() { "$FEWBITS_PYTHON" -m pytest -q tests/models; }
 # SavedModels, Keras files and their parts against TensorFlow and Keras: FEWBITS_PEERS is a Python with tensorflow, ai-edge-litert, pytest.

@@ -101,7 +101,8 @@ struct DatasetOptions {
   size_t memory_limit = size_t{64} << 20;
 };
 
-// One sample of a program's own: arrays with the names of the model's inputs (its only input needs none), and a label.
+// One sample of a program's own: arrays with the names of the model's inputs, or all of them in its order without names, and a
+// label.
 struct DataItem {
   std::vector<Array> arrays;
   std::optional<int32_t> label;
@@ -116,12 +117,17 @@ class Dataset {
   // Samples from a program: read(i) for i < count, converted to inputs as arrays of files are. It must not throw.
   static Result<Dataset> from_callback(size_t count, std::function<Result<DataItem>(size_t)> read,
                                        const DatasetOptions& options = {});
+  // Samples of unknown number, read once from the first to the last: next() gives one after another, and nothing after
+  // the last. It must not throw. A choice of samples can only be a count; a second pass is an error.
+  static Result<Dataset> from_stream(std::function<Result<std::optional<DataItem>>()> next,
+                                     const DatasetOptions& options = {});
   Dataset(Dataset&&) noexcept;
   Dataset& operator=(Dataset&&) noexcept;
   ~Dataset();
 
-  size_t size() const noexcept;  // at least 1
-  // Whether samples carry labels; a folder of .npz, or a callback, may have some all the same.
+  size_t size() const noexcept;  // at least 1; kUnknownSize for a stream
+  static constexpr size_t kUnknownSize = static_cast<size_t>(-1);
+  // Whether samples carry labels; a folder of .npz, a callback or a stream may have some all the same.
   bool labeled() const noexcept;
   const PreprocessOptions& preprocess() const noexcept;
 
@@ -142,7 +148,7 @@ struct SampleChoice {
   bool others = false;  // all samples but those: to measure on what calibration did not see
 };
 
-// Called after each sample; false stops the work, which then returns an error.
+// Called after each sample; false stops the work, which then returns an error. total is 0 while it is not known.
 using ProgressCallback = std::function<bool(size_t done, size_t total)>;
 
 // All arrays of a .npz, or the one of a .npy. Errors name the file and the array.

@@ -103,6 +103,7 @@ struct BenchmarkOptions {
   bool profile = false;                               // measure each operator, too, which costs a little time
   uint64_t seed = 0;                                  // of the random input
   std::vector<std::pair<std::string, Shape>> shapes;  // by input, for dynamic or resized ones
+  ProgressCallback progress;                          // after each run that counts
 };
 
 struct Benchmark {

@@ -51,6 +51,7 @@ struct TensorDescription {
   std::string name;
   DType dtype = DType::kFloat32;
   Shape shape;            // -1 where dynamic
+  Shape file_shape;       // that the file gives: usually 1 where dynamic
   bool constant = false;  // has its values in the file
   bool variable = false;  // state that is kept between runs
   bool sparse = false;
@@ -92,6 +93,10 @@ struct ModelDescription {
 };
 
 ModelDescription describe_model(const Model& model);
+
+// A constant's values as the file has them: integers are not turned into the real numbers that they stand for. kInvalidArgument
+// for what is no constant, kUnsupported for values that the file stores sparse.
+Result<Array> constant_array(const Model& model, int32_t subgraph, int32_t tensor);
 
 // The ways in and out of a signature, or, when `signature` is empty, of the first signature there is, else of the main subgraph.
 // kNotFound lists the signatures.

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +18,8 @@ namespace fewbits {
 struct RuntimeOptions {
   int threads = 1;        // 1 to 64, the calling one included
   std::string signature;  // empty: the model's first signature, else its main subgraph
+  // A subgraph by its index instead of a signature: inputs and outputs then have no names but their tensors'.
+  std::optional<int32_t> subgraph;
 };
 
 // An output's numbers inside the runtime: valid until its next run, resize or end.
@@ -29,6 +33,10 @@ struct OutputView {
     return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
 };
+
+// Sees a tensor as a run makes it: inputs first, then every operator's outputs, those of called subgraphs, too. The view
+// dies when the tap returns. It must not throw.
+using TensorTap = std::function<void(int32_t subgraph, int32_t tensor, const OutputView& view)>;
 
 struct OperatorTime {
   int32_t index = 0;   // the operator's index in the model
@@ -64,28 +72,50 @@ class Runtime {
   const std::vector<TensorSpec>& inputs() const noexcept;
   const std::vector<TensorSpec>& outputs() const noexcept;
 
+  int32_t subgraph() const noexcept;  // that it runs
+
+  // Every function that takes a name of an input or output also takes its place in inputs() or outputs().
+
   // Gives an input another shape, declared dynamic or not; its content becomes zero. The next run plans anew, and fails if the
   // model cannot take the shape.
   Status resize_input(std::string_view name, const Shape& shape);
+  Status resize_input(size_t i, const Shape& shape);
   // The shape that an input has now.
   Result<Shape> input_shape(std::string_view name) const;
+  Result<Shape> input_shape(size_t i) const;
+  // Plans for the shapes that the inputs have, which run() would do otherwise.
+  Status plan();
+  // Every tensor's shape by its index in the subgraph: as planned, or as the last run left it where that depends on
+  // values; without a plan, as the file has it.
+  std::vector<Shape> tensor_shapes() const;
 
   // Copies into an input. The array must have the input's type, and its shape as it is now; sizes that the model declares dynamic
   // follow the array's. Its name is not looked at.
   Status set_input(std::string_view name, const Array& array);
   // The same for bytes in C order, exactly as many as the input's shape takes.
   Status set_input(std::string_view name, std::span<const std::byte> bytes);
+  Status set_input(size_t i, const Array& array);
+  Status set_input(size_t i, std::span<const std::byte> bytes);
   // Where an input lies, to be filled in place before a run; valid until the next resize.
   Result<std::span<std::byte>> input_bytes(std::string_view name);
+  Result<std::span<std::byte>> input_bytes(size_t i);
 
   // Runs. Every input must have been set or filled in place since the start (what it holds is kept from run to run); the error
   // lists those that were not. With static shapes it allocates nothing.
   Status run();
   Result<OutputView> output(std::string_view name) const;
+  Result<OutputView> output(size_t i) const;
+  // A tensor of the subgraph by its index, if its memory is its own: inputs, outputs, constants and what was folded into
+  // them, state. Others share theirs with later ones: see them with a tap. Needs a plan; zero before the first run.
+  // Constants are not to be written to. Errors: kInvalidArgument for other tensors, kUnsupported for constants that the
+  // file stores sparse.
+  Result<OutputView> tensor(int32_t index) const;
   Result<Array> output_array(std::string_view name) const;  // a copy, named as asked for
   // Variables and resources back to their start.
   void reset_state();
 
+  // From the next run on; empty: none. It costs time, and copies are the tap's to make.
+  void set_tap(TensorTap tap);
   // Time of each operator in the last run; empty unless profiling is on.
   void set_profiling(bool on);
   std::vector<OperatorTime> profile() const;

@@ -53,6 +53,9 @@ Result<Benchmark> run_benchmark(const ModelPtr& model, const BenchmarkOptions& o
     if (run < 0) continue;
     times.push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(end - start).count());
     if (options.profile) profiles.push_back(runtime->profile());
+    if (options.progress && !options.progress(times.size(), static_cast<size_t>(options.runs))) {
+      return fail(ErrorCode::kInvalidArgument, "stopped after {} of {} runs", times.size(), options.runs);
+    }
   }
   const evaluate::Latency latency = evaluate::summarize(std::move(times));
   Benchmark out{options.runs,

@@ -50,14 +50,14 @@ Result<Calibration> calibrate_model(const ModelPtr& model, Dataset& data, const 
   return api::guarded([&]() -> Result<Calibration> {
     FB_TRY(api::check_model(model));
     FB_TRY(api::check_threads(options.threads));
-    FB_ASSIGN(const std::vector<size_t> samples, api::chosen_samples(data.size(), options.samples));
+    FB_ASSIGN(calibrate::SampleWalk walk, api::chosen_samples(data, options.samples));
     calibrate::CollectOptions collect;
     collect.signature = options.signature;
     collect.threads = options.threads;
     collect.non_finite =
         options.ignore_nonfinite ? calibrate::NonFiniteRange::kIgnore : calibrate::NonFiniteRange::kError;
     collect.progress = options.progress;
-    FB_ASSIGN(auto statistics, calibrate::collect(model, *data.impl().data, samples, collect));
+    FB_ASSIGN(auto statistics, calibrate::collect(model, *data.impl().data, std::move(walk), collect));
     return Calibration(std::make_shared<const Calibration::Impl>(
         Calibration::Impl{calibrate::StatisticsFile{std::move(statistics), data.preprocess()}}));
   });

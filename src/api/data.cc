@@ -11,26 +11,28 @@ namespace fewbits {
 namespace {
 
 // Samples of a program's own.
-class CallbackDataset final : public calibrate::Dataset {
+class ProgramDataset : public calibrate::Dataset {
  public:
-  using Read = std::function<Result<DataItem>(size_t)>;
-  CallbackDataset(size_t count, Read read, const DatasetOptions& options)
-      : calibrate::Dataset(options), count_(count), read_(std::move(read)) {}
-
-  size_t size() const noexcept override { return count_; }
+  using calibrate::Dataset::Dataset;
   bool labeled() const noexcept override { return false; }
 
  protected:
+  virtual Result<DataItem> item(size_t index) = 0;
+
   Status read(size_t index, std::span<const calibrate::InputSpec> inputs, calibrate::Sample& sample) override {
     sample.source = fmt::format("sample {}", index);
-    auto item = read_(index);
+    auto item = this->item(index);
     if (!item) return with_context(std::move(item).error(), sample.source);
     sample.label = item->label;
+    const bool by_place =
+        item->arrays.size() == inputs.size() &&
+        std::all_of(item->arrays.begin(), item->arrays.end(), [](const Array& array) { return array.name.empty(); });
     for (const calibrate::InputSpec& input : inputs) {
-      const auto found = std::find_if(item->arrays.begin(), item->arrays.end(), [&](const Array& array) {
-        return (!array.name.empty() && (array.name == input.name || array.name == input.signature_name)) ||
-               (inputs.size() == 1 && item->arrays.size() == 1 && array.name.empty());
-      });
+      const auto found =
+          by_place ? item->arrays.begin() + (&input - inputs.data())
+                   : std::find_if(item->arrays.begin(), item->arrays.end(), [&](const Array& array) {
+                       return !array.name.empty() && (array.name == input.name || array.name == input.signature_name);
+                     });
       if (found == item->arrays.end()) {
         return fail(ErrorCode::kInvalidData, "{}: there is no array for input '{}'", sample.source, input.name);
       }
@@ -42,10 +44,56 @@ class CallbackDataset final : public calibrate::Dataset {
     }
     return {};
   }
+};
+
+class CallbackDataset final : public ProgramDataset {
+ public:
+  using Read = std::function<Result<DataItem>(size_t)>;
+  CallbackDataset(size_t count, Read read, const DatasetOptions& options)
+      : ProgramDataset(options), count_(count), read_(std::move(read)) {}
+
+  size_t size() const noexcept override { return count_; }
+
+ protected:
+  Result<DataItem> item(size_t index) override { return read_(index); }
 
  private:
   size_t count_;
   Read read_;
+};
+
+// Keeps one sample: two models may ask for the same one.
+class StreamDataset final : public ProgramDataset {
+ public:
+  using Next = std::function<Result<std::optional<DataItem>>()>;
+  StreamDataset(Next next, const DatasetOptions& options) : ProgramDataset(options), next_(std::move(next)) {}
+
+  size_t size() const noexcept override { return fewbits::Dataset::kUnknownSize; }
+
+  Result<bool> has(size_t index) override {
+    while (!ended_ && read_ <= index) {
+      auto next = next_();
+      if (!next) return with_context(std::move(next).error(), fmt::format("sample {}", read_));
+      ended_ = !next->has_value();
+      if (ended_) break;
+      current_ = **std::move(next);
+      ++read_;
+    }
+    if (index + 1 < read_) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "a stream is read once, and this one is past sample {}: give data that can be read again", index);
+    }
+    return index < read_;
+  }
+
+ protected:
+  Result<DataItem> item(size_t) override { return current_; }  // after has(): it is the one
+
+ private:
+  Next next_;
+  size_t read_ = 0;
+  bool ended_ = false;
+  DataItem current_;
 };
 
 bool is_npy(const std::string& path) { return path.ends_with(".npy"); }
@@ -70,6 +118,15 @@ Result<Dataset> Dataset::from_callback(size_t count, std::function<Result<DataIt
     if (count == 0) return fail(ErrorCode::kInvalidArgument, "a dataset has at least one sample");
     FB_TRY(calibrate::check_options(options.preprocess));
     auto data = std::make_unique<CallbackDataset>(count, std::move(read), options);
+    return Dataset(std::make_unique<Impl>(Impl{options, std::move(data)}));
+  });
+}
+
+Result<Dataset> Dataset::from_stream(std::function<Result<std::optional<DataItem>>()> next,
+                                     const DatasetOptions& options) {
+  return api::guarded([&]() -> Result<Dataset> {
+    FB_TRY(calibrate::check_options(options.preprocess));
+    auto data = std::make_unique<StreamDataset>(std::move(next), options);
     return Dataset(std::make_unique<Impl>(Impl{options, std::move(data)}));
   });
 }
@@ -119,9 +176,15 @@ Status check_model(const ModelPtr& model) {
   return fail(ErrorCode::kInvalidArgument, "there is no model: the pointer is null");
 }
 
-Result<std::vector<size_t>> chosen_samples(size_t size, const SampleChoice& choice) {
+Result<calibrate::SampleWalk> chosen_samples(const Dataset& data, const SampleChoice& choice) {
+  const size_t size = data.size();
+  if (size == Dataset::kUnknownSize) {
+    if (!choice.seed && !choice.others) return calibrate::SampleWalk::of_stream(choice.count);
+    return fail(ErrorCode::kInvalidArgument,
+                "samples cannot be drawn from a stream, whose number is not known: give data with a length");
+  }
   std::vector<size_t> chosen = calibrate::select_samples(size, choice.count, choice.seed);
-  if (!choice.others) return chosen;
+  if (!choice.others) return calibrate::SampleWalk(std::move(chosen));
   std::vector<size_t> others;
   for (size_t i = 0, next = 0; i < size; ++i) {
     if (next < chosen.size() && chosen[next] == i) {
@@ -134,21 +197,23 @@ Result<std::vector<size_t>> chosen_samples(size_t size, const SampleChoice& choi
     return fail(ErrorCode::kInvalidArgument,
                 "no samples are left: there are {}, and all of them are chosen for something else", size);
   }
-  return others;
+  return calibrate::SampleWalk(std::move(others));
 }
 
 Result<SampleCounts> for_each_sample(Dataset& data, const SampleChoice& choice, const ProgressCallback& progress,
                                      const std::function<Result<bool>(size_t)>& body) {
-  FB_ASSIGN(const std::vector<size_t> samples, chosen_samples(data.size(), choice));
+  FB_ASSIGN(calibrate::SampleWalk walk, chosen_samples(data, choice));
   SampleCounts counts;
-  size_t done = 0;
-  for (size_t index : samples) {
-    FB_ASSIGN(const bool used, body(index));
+  while (true) {
+    FB_ASSIGN(const std::optional<size_t> index, walk.next(*data.impl().data));
+    if (!index) break;
+    FB_ASSIGN(const bool used, body(*index));
     ++(used ? counts.seen : counts.skipped);
-    if (progress && !progress(++done, samples.size())) {
-      return fail(ErrorCode::kInvalidArgument, "stopped after {} of {} samples", done, samples.size());
+    if (progress && !progress(walk.done(), walk.total())) {
+      return fail(ErrorCode::kInvalidArgument, "stopped after {}", walk.progress_text());
     }
   }
+  if (walk.done() == 0) return fail(ErrorCode::kInvalidData, "the data gave no sample");
   if (counts.seen == 0) return fail(ErrorCode::kInvalidData, "all {} samples hold NaN or infinity", counts.skipped);
   return counts;
 }

@@ -24,7 +24,7 @@ Status check_threads(int threads);
 Status check_model(const ModelPtr& model);
 
 // The samples that a choice means; kInvalidArgument when that is none.
-Result<std::vector<size_t>> chosen_samples(size_t size, const SampleChoice& choice);
+Result<calibrate::SampleWalk> chosen_samples(const Dataset& data, const SampleChoice& choice);
 
 struct SampleCounts {
   uint64_t seen = 0, skipped = 0;

@@ -218,25 +218,29 @@ Result<runtime::Session*> SampleRunner::run(const Sample& sample) {
   return session_.get();
 }
 
-Result<Statistics> collect(std::shared_ptr<const Model> model, Dataset& data, std::span<const size_t> samples,
+Result<Statistics> collect(std::shared_ptr<const Model> model, Dataset& data, SampleWalk walk,
                            const CollectOptions& options) {
   FB_ASSIGN(const ModelInputs inputs, model_inputs(*model, options.signature));
   Collector collector(*model, options);
   SampleRunner runner(model, inputs.graph, options.threads, [&](int32_t graph, ValueId id, const TensorView& tensor) {
     return collector.see(graph, id, tensor);
   });
-  size_t seen = 0, done = 0;
-  for (size_t index : samples) {
-    FB_ASSIGN(const Sample sample, data.sample(index, inputs.specs));
+  size_t seen = 0;
+  while (true) {
+    FB_ASSIGN(const std::optional<size_t> index, walk.next(data));
+    if (!index) break;
+    FB_ASSIGN(const Sample sample, data.sample(*index, inputs.specs));
     if (sample.skipped.empty()) {
       FB_TRY(runner.run(sample));
       ++seen;
     }
-    if (options.progress && !options.progress(++done, samples.size())) {
-      return fail(ErrorCode::kInvalidArgument, "calibration was stopped after {} of {} samples", done, samples.size());
+    if (options.progress && !options.progress(walk.done(), walk.total())) {
+      return fail(ErrorCode::kInvalidArgument, "calibration was stopped after {}", walk.progress_text());
     }
   }
-  if (seen == 0) return fail(ErrorCode::kInvalidData, "calibration saw no sample");
+  if (walk.done() == 0)
+    return fail(ErrorCode::kInvalidData, "the data gave no sample, so there is nothing to learn from");
+  if (seen == 0) return fail(ErrorCode::kInvalidData, "all {} samples hold NaN or infinity", walk.done());
   return collector.take(seen);
 }
 

@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "calibrate/dataset.h"
@@ -53,8 +52,8 @@ struct CollectOptions {
   Progress progress;
 };
 
-// Statistics over the samples with these indices, in this order. Errors name the sample, the operator and the tensor.
-Result<Statistics> collect(std::shared_ptr<const Model> model, Dataset& data, std::span<const size_t> samples,
+// Statistics over these samples. Errors name the sample, the operator and the tensor.
+Result<Statistics> collect(std::shared_ptr<const Model> model, Dataset& data, SampleWalk walk,
                            const CollectOptions& options = {});
 
 }  // namespace fewbits::calibrate

@@ -62,7 +62,8 @@ DatasetResult open_file(const std::string& path, const DatasetOptions& options) 
 }  // namespace
 
 Result<Sample> Dataset::sample(size_t index, std::span<const InputSpec> inputs) {
-  if (index >= size()) return fail(ErrorCode::kInvalidArgument, "there is no sample {} among {}", index, size());
+  FB_ASSIGN(const bool there, has(index));
+  if (!there) return fail(ErrorCode::kInvalidArgument, "there is no sample {} in the data", index);
   if (inputs.empty()) return fail(ErrorCode::kInvalidArgument, "the model has no inputs");
   Sample sample;
   FB_TRY(read(index, inputs, sample));
@@ -110,6 +111,24 @@ std::vector<size_t> select_samples(size_t size, size_t count, std::optional<uint
   }
   std::sort(chosen.begin(), chosen.end());
   return chosen;
+}
+
+SampleWalk SampleWalk::of_stream(size_t most) {
+  SampleWalk walk({});
+  walk.streamed_ = true;
+  walk.most_ = most;
+  return walk;
+}
+
+Result<std::optional<size_t>> SampleWalk::next(Dataset& data) {
+  if (!streamed_) return done_ < samples_.size() ? std::optional(samples_[done_++]) : std::nullopt;
+  if (most_ > 0 && done_ == most_) return std::nullopt;
+  FB_ASSIGN(const bool more, data.has(done_));
+  return more ? std::optional(done_++) : std::nullopt;
+}
+
+std::string SampleWalk::progress_text() const {
+  return streamed_ ? fmt::format("{} samples", done_) : fmt::format("{} of {} samples", done_, samples_.size());
 }
 
 }  // namespace fewbits::calibrate

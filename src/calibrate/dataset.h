@@ -55,7 +55,9 @@ class Dataset {
   Dataset(const Dataset&) = delete;
   Dataset& operator=(const Dataset&) = delete;
 
-  virtual size_t size() const noexcept = 0;  // at least 1
+  virtual size_t size() const noexcept = 0;  // at least 1; kUnknownSize for a stream
+  // Whether there is a sample of this index. A stream looks ahead for it: ask in rising order.
+  virtual Result<bool> has(size_t index) { return index < size(); }
   // Whether samples carry labels; a folder of .npz may hold some that it does not know of.
   virtual bool labeled() const noexcept = 0;
   // The class folders' names, by label, where labels come from their order; else empty.
@@ -84,5 +86,24 @@ Result<std::unique_ptr<Dataset>> open_dataset(const std::string& path, const Dat
 // of a Fisher-Yates shuffle on SplitMix64, the same on every machine; a larger count only adds to a smaller one's. A
 // count of 0, or of size and more: all. Memory grows with count only, but for "all".
 std::vector<size_t> select_samples(size_t size, size_t count, std::optional<uint64_t> seed = std::nullopt);
+
+// The samples to go through, one after another: a list of them, or what a stream has.
+class SampleWalk {
+ public:
+  explicit SampleWalk(std::vector<size_t> samples) : samples_(std::move(samples)) {}
+  // The first `most` samples of a stream, or all when that is 0.
+  static SampleWalk of_stream(size_t most);
+
+  // The index of the next sample, nothing after the last.
+  Result<std::optional<size_t>> next(Dataset& data);
+  size_t done() const noexcept { return done_; }                             // how many next() gave
+  size_t total() const noexcept { return streamed_ ? 0 : samples_.size(); }  // 0: not known
+  std::string progress_text() const;                                         // "3 of 10 samples"
+
+ private:
+  std::vector<size_t> samples_;
+  bool streamed_ = false;
+  size_t most_ = 0, done_ = 0;
+};
 
 }  // namespace fewbits::calibrate

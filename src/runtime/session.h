@@ -32,6 +32,9 @@ class Session {
   // Output i after a run; valid until the next run.
   TensorView output(size_t i) const;
 
+  // A value of the plan's graph: constants and inputs always, the others after a run until their memory is reused.
+  TensorView value_view(ValueId id) const { return view(id); }
+
   // Runs the plan on the inputs. Allocates nothing when no step of the plan is dynamic and no hook is set.
   Status run();
   // Sets variables and resources back to their start.

@@ -57,6 +57,19 @@ Result<SignatureDescription> interface_of(const Model& model, const std::string&
   return out;
 }
 
+Result<SignatureDescription> interface_of_subgraph(const Model& model, int32_t subgraph) {
+  if (subgraph < 0 || static_cast<size_t>(subgraph) >= model.graphs.size()) {
+    return fail(ErrorCode::kInvalidArgument, "{}: there is no subgraph {} among {}", model.path, subgraph,
+                model.graphs.size());
+  }
+  SignatureDescription out;
+  out.subgraph = subgraph;
+  const Graph& graph = model.graphs[static_cast<size_t>(subgraph)];
+  for (ValueId id : graph.inputs) out.inputs.push_back(spec_of(graph, id, nullptr));
+  for (ValueId id : graph.outputs) out.outputs.push_back(spec_of(graph, id, nullptr));
+  return out;
+}
+
 Result<size_t> find_spec(const std::vector<TensorSpec>& specs, std::string_view name, const char* what) {
   for (const auto matches :
        {+[](const TensorSpec& spec, std::string_view wanted) { return spec.signature_name == wanted; },

@@ -20,6 +20,7 @@ TensorDescription describe_value(const Value& value) {
   tensor.name = value.name;
   tensor.dtype = value.dtype;
   tensor.shape = value.shape_signature.empty() ? value.shape : value.shape_signature;
+  tensor.file_shape = value.shape;
   tensor.constant = value.is_const;
   tensor.variable = value.is_variable;
   tensor.sparse = value.sparsity != nullptr;
@@ -95,6 +96,26 @@ ModelDescription describe_model(const Model& model) {
   for (const Metadata& item : model.metadata) out.metadata.push_back({item.name, item.data.bytes().size()});
   out.trailer_bytes = model.trailer.bytes().size();
   return out;
+}
+
+Result<Array> constant_array(const Model& model, int32_t subgraph, int32_t tensor) {
+  return api::guarded([&]() -> Result<Array> {
+    if (subgraph < 0 || static_cast<size_t>(subgraph) >= model.graphs.size() ||
+        !model.graphs[static_cast<size_t>(subgraph)].valid(tensor)) {
+      return fail(ErrorCode::kInvalidArgument, "{}: there is no tensor {} in subgraph {}", model.path, tensor,
+                  subgraph);
+    }
+    const Value& value = model.graphs[static_cast<size_t>(subgraph)].value(tensor);
+    if (!value.is_const) {
+      return fail(ErrorCode::kInvalidArgument, "{}: tensor '{}' is no constant: it has values when the model runs",
+                  model.path, value.name);
+    }
+    if (value.sparsity != nullptr) {
+      return fail(ErrorCode::kUnsupported, "{}: tensor '{}' is stored sparse", model.path, value.name);
+    }
+    const auto bytes = std::as_bytes(value.data.bytes());
+    return Array{value.name, value.dtype, value.shape, {bytes.begin(), bytes.end()}};
+  });
 }
 
 Result<SignatureDescription> describe_signature(const Model& model, const std::string& signature) {

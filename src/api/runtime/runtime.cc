@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -41,6 +42,7 @@ struct Runtime::Impl {
   std::vector<uint8_t> filled;                  // by the caller, since the start or the last resize
   std::vector<std::vector<std::byte>> waiting;  // what inputs hold while there is no session
   std::unique_ptr<runtime::Session> session;    // none while the plan does not fit the shapes
+  runtime::Tap tap;
   bool profiling = false, has_run = false;
   double plan_ms = 0;
 
@@ -51,7 +53,11 @@ struct Runtime::Impl {
     if (options.threads < 1 || options.threads > kMostThreads) {
       return fail(ErrorCode::kInvalidArgument, "threads must be 1 to {}, not {}", kMostThreads, options.threads);
     }
-    FB_ASSIGN(interface, api::interface_of(*model, options.signature));
+    if (options.subgraph) {
+      FB_ASSIGN(interface, api::interface_of_subgraph(*model, *options.subgraph));
+    } else {
+      FB_ASSIGN(interface, api::interface_of(*model, options.signature));
+    }
     bool dynamic = false;
     for (const TensorSpec& spec : interface.inputs) dynamic |= is_dynamic(spec);
     for (ValueId id : graph().inputs) shapes.push_back(graph().value(id).shape);
@@ -73,6 +79,7 @@ struct Runtime::Impl {
     FB_ASSIGN(auto made, api::shared_plan(model, interface.subgraph, changed));
     FB_ASSIGN(session, runtime::Session::make(std::move(made), {options.threads}));
     session->set_profiling(profiling);
+    session->set_tap(tap);
     plan_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     for (size_t i = 0; i < waiting.size(); ++i) {
       const TensorView target = session->input_view(i);
@@ -82,6 +89,56 @@ struct Runtime::Impl {
       waiting[i] = {};
     }
     return {};
+  }
+
+  Status check_input(size_t i) const {
+    if (i < shapes.size()) return {};
+    return fail(ErrorCode::kInvalidArgument, "there is no input {} among {}", i, shapes.size());
+  }
+
+  // body(place of the input of this name).
+  template <class Body>
+  auto with_input(std::string_view name, const Body& body) const -> decltype(body(size_t{})) {
+    return api::guarded([&]() -> decltype(body(size_t{})) {
+      FB_ASSIGN(const size_t i, api::find_spec(interface.inputs, name, "input"));
+      return body(i);
+    });
+  }
+
+  Result<OutputView> tensor(ValueId id) const {
+    if (!graph().valid(id)) return fail(ErrorCode::kInvalidArgument, "there is no tensor {}", id);
+    const Value& value = graph().value(id);
+    if (session == nullptr) {
+      return fail(ErrorCode::kInvalidArgument, "tensor '{}' has no memory before a plan is made", value.name);
+    }
+    if (value.sparsity != nullptr) return fail(ErrorCode::kUnsupported, "tensor '{}' is stored sparse", value.name);
+    const auto is_one_of = [&](const std::vector<ValueId>& list) {
+      return std::find(list.begin(), list.end(), id) != list.end();
+    };
+    const runtime::Place place = session->plan().value(id).place;
+    const TensorView view = session->value_view(id);
+    const bool own = place == runtime::Place::kConst || place == runtime::Place::kState || is_one_of(graph().inputs) ||
+                     is_one_of(graph().outputs);
+    if (!own || (view.data == nullptr && view.bytes > 0) ||
+        (view.data == nullptr && place == runtime::Place::kDynamic)) {
+      return fail(ErrorCode::kInvalidArgument, "tensor '{}' has no memory of its own now", value.name);
+    }
+    return OutputView{view.dtype, view.shape, {static_cast<const std::byte*>(view.data), view.bytes}};
+  }
+
+  std::vector<Shape> tensor_shapes() const {
+    std::vector<Shape> out;
+    for (size_t i = 0; i < graph().value_count(); ++i) {
+      const auto id = static_cast<ValueId>(i);
+      Shape shape = graph().value(id).shape;
+      if (session != nullptr && session->plan().value(id).place != runtime::Place::kNowhere) {
+        const TensorView view = session->value_view(id);
+        if (view.data != nullptr) shape = view.shape;  // null: its size is known when it is made
+      }
+      out.push_back(std::move(shape));
+    }
+    for (size_t i = 0; i < shapes.size(); ++i) out[static_cast<size_t>(graph().inputs[i])] = shapes[i];
+    return out;
   }
 
   // Gives the session up, and keeps what its inputs hold.
@@ -192,41 +249,82 @@ Result<std::unique_ptr<Runtime>> Runtime::make(ModelPtr model, const RuntimeOpti
 const std::vector<TensorSpec>& Runtime::inputs() const noexcept { return impl_->interface.inputs; }
 const std::vector<TensorSpec>& Runtime::outputs() const noexcept { return impl_->interface.outputs; }
 
-Status Runtime::resize_input(std::string_view name, const Shape& shape) {
+int32_t Runtime::subgraph() const noexcept { return impl_->interface.subgraph; }
+
+Status Runtime::resize_input(size_t i, const Shape& shape) {
   return api::guarded([&]() -> Status {
-    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    FB_TRY(impl_->check_input(i));
     return impl_->resize(i, shape);
   });
 }
 
-Result<Shape> Runtime::input_shape(std::string_view name) const {
+Result<Shape> Runtime::input_shape(size_t i) const {
   return api::guarded([&]() -> Result<Shape> {
-    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    FB_TRY(impl_->check_input(i));
     return impl_->shapes[i];
   });
 }
 
-Status Runtime::set_input(std::string_view name, const Array& array) {
+Status Runtime::set_input(size_t i, const Array& array) {
   return api::guarded([&]() -> Status {
-    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    FB_TRY(impl_->check_input(i));
     return impl_->set(i, array);
   });
 }
 
-Status Runtime::set_input(std::string_view name, std::span<const std::byte> bytes) {
+Status Runtime::set_input(size_t i, std::span<const std::byte> bytes) {
   return api::guarded([&]() -> Status {
-    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    FB_TRY(impl_->check_input(i));
     return impl_->set(i, bytes);
   });
 }
 
-Result<std::span<std::byte>> Runtime::input_bytes(std::string_view name) {
+Result<std::span<std::byte>> Runtime::input_bytes(size_t i) {
   return api::guarded([&]() -> Result<std::span<std::byte>> {
-    FB_ASSIGN(const size_t i, api::find_spec(inputs(), name, "input"));
+    FB_TRY(impl_->check_input(i));
     FB_TRY(impl_->plan());  // so that the place stays valid over runs
     impl_->filled[i] = 1;
     return impl_->bytes_of(i);
   });
+}
+
+Result<OutputView> Runtime::output(size_t i) const {
+  return api::guarded([&]() -> Result<OutputView> {
+    if (i >= outputs().size()) {
+      return fail(ErrorCode::kInvalidArgument, "there is no output {} among {}", i, outputs().size());
+    }
+    return impl_->output(i);
+  });
+}
+
+Status Runtime::resize_input(std::string_view name, const Shape& shape) {
+  return impl_->with_input(name, [&](size_t i) { return resize_input(i, shape); });
+}
+
+Result<Shape> Runtime::input_shape(std::string_view name) const {
+  return impl_->with_input(name, [&](size_t i) { return input_shape(i); });
+}
+
+Status Runtime::set_input(std::string_view name, const Array& array) {
+  return impl_->with_input(name, [&](size_t i) { return set_input(i, array); });
+}
+
+Status Runtime::set_input(std::string_view name, std::span<const std::byte> bytes) {
+  return impl_->with_input(name, [&](size_t i) { return set_input(i, bytes); });
+}
+
+Result<std::span<std::byte>> Runtime::input_bytes(std::string_view name) {
+  return impl_->with_input(name, [&](size_t i) { return input_bytes(i); });
+}
+
+Status Runtime::plan() {
+  return api::guarded([&] { return impl_->plan(); });
+}
+
+std::vector<Shape> Runtime::tensor_shapes() const { return impl_->tensor_shapes(); }
+
+Result<OutputView> Runtime::tensor(int32_t index) const {
+  return api::guarded([&] { return impl_->tensor(index); });
 }
 
 Status Runtime::run() {
@@ -249,6 +347,17 @@ Result<Array> Runtime::output_array(std::string_view name) const {
 
 void Runtime::reset_state() {
   if (impl_->session != nullptr) impl_->session->reset_state();
+}
+
+void Runtime::set_tap(TensorTap tap) {
+  impl_->tap = {};
+  if (tap) {
+    impl_->tap = [tap = std::move(tap)](int32_t graph, ValueId value, const TensorView& view) -> Status {
+      tap(graph, value, {view.dtype, view.shape, {static_cast<const std::byte*>(view.data), view.bytes}});
+      return {};
+    };
+  }
+  if (impl_->session != nullptr) impl_->session->set_tap(impl_->tap);
 }
 
 void Runtime::set_profiling(bool on) {

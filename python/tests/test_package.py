@@ -1,0 +1,365 @@
+"""fewbits proper: models, data of all kinds, runtime, comparison, accuracy, progress, interruption."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import fewbits
+from conftest import model_path
+from fewbits.errors import FewbitsError, InUseError, InvalidArgumentError, InvalidDataError, InvalidModelError, NotFoundError
+
+SAMPLES = 12
+
+
+def ranges(calibration):
+    return [(r.name, r.samples, r.min, r.max, r.average_min, r.average_max) for r in calibration.ranges()]
+
+
+@pytest.fixture(scope="module")
+def images(pictures):
+    return pictures[0][:SAMPLES]
+
+
+@pytest.fixture(scope="module")
+def expected(resnet8, images):
+    return ranges(fewbits.calibrate(resnet8, images))
+
+
+class Loader:
+    """As torch's: a length, an iterator of batches."""
+
+    def __init__(self, images, labels, batch):
+        self.images, self.labels, self.batch = images, labels, batch
+
+    def __len__(self):
+        return -(-len(self.images) // self.batch)
+
+    def __iter__(self):
+        for begin in range(0, len(self.images), self.batch):
+            yield [self.images[begin : begin + self.batch], self.labels[begin : begin + self.batch]]
+
+
+class KerasLike:
+    """As keras.utils.PyDataset: items and a length, no iterator."""
+
+    def __init__(self, loader):
+        self.batches = list(loader)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return tuple(self.batches[index])
+
+
+class Tensor:
+    """As torch.Tensor."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return self
+
+    def numpy(self):
+        return self.array
+
+
+KINDS = {
+    "array": lambda images, labels, tmp: images,
+    "dict of arrays": lambda images, labels, tmp: {"input_1": images},
+    "list of samples": lambda images, labels, tmp: [image[None] for image in images],
+    "list without batch": lambda images, labels, tmp: list(images),
+    "lists": lambda images, labels, tmp: [[image[None]] for image in images],
+    "dicts": lambda images, labels, tmp: [{"input_1": image[None]} for image in images],
+    "pairs": lambda images, labels, tmp: [(image, label) for image, label in zip(images, labels)],
+    "generator": lambda images, labels, tmp: (image for image in images),
+    "function": lambda images, labels, tmp: lambda: (image for image in images),
+    "batches": lambda images, labels, tmp: Loader(images, labels, 5),
+    "one-hot batches": lambda images, labels, tmp: Loader(images, np.eye(10)[labels], 5),
+    "Keras": lambda images, labels, tmp: KerasLike(Loader(images, labels, 4)),
+    "tensors": lambda images, labels, tmp: [Tensor(image) for image in images],
+    "float64": lambda images, labels, tmp: images.astype(np.float64),
+    "not contiguous": lambda images, labels, tmp: np.asfortranarray(images),
+    "big-endian": lambda images, labels, tmp: images.astype(">f4"),
+    "npy": lambda images, labels, tmp: save(tmp / "images.npy", images),
+    "path": lambda images, labels, tmp: tmp / os.path.basename(save(tmp / "images.npy", images)),
+    "Dataset": lambda images, labels, tmp: fewbits.dataset(images),
+}
+
+
+def save(path, array):
+    np.save(path, array)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_of_every_kind_measures_the_same(kind, resnet8, images, pictures, expected, tmp_path):
+    data = KINDS[kind](images, pictures[1][:SAMPLES], tmp_path)
+    assert ranges(fewbits.calibrate(resnet8, data)) == expected
+
+
+def test_labels_come_through(resnet8, pictures):
+    images, labels = pictures[0][:40], pictures[1][:40]
+    by_hand = [int(np.argmax(fewbits.Runtime(resnet8)(image[None]))) for image in images]
+    for data in (Loader(images, labels, 16), list(zip(images, labels)), KerasLike(Loader(images, np.eye(10)[labels], 16))):
+        accuracy = fewbits.evaluate(resnet8, data)
+        assert accuracy.samples == 40 and accuracy.top1_hits == sum(a == b for a, b in zip(by_hand, labels))
+    assert "top-1" in repr(accuracy)
+
+
+def test_counts_and_choices(resnet8, images):
+    assert fewbits.calibrate(resnet8, (image for image in images), samples=5).samples == 5
+    assert fewbits.calibrate(resnet8, images, samples=5, seed=1).samples == 5
+    with pytest.raises(InvalidArgumentError, match="stream"):
+        fewbits.calibrate(resnet8, (image for image in images), samples=5, seed=1)
+    assert fewbits.dataset(images).size == SAMPLES and fewbits.dataset(iter(images), fewbits.load(resnet8)).size is None
+
+
+def test_parts_merge_to_the_whole(resnet8, images, expected, tmp_path):
+    whole = fewbits.calibrate(resnet8, images[:5])
+    whole.merge(fewbits.calibrate(resnet8, images[5:]))
+    assert [r[:4] for r in ranges(whole)] == [r[:4] for r in expected]
+    whole.save(str(tmp_path / "ranges.json"))
+    assert ranges(fewbits.Calibration.load(str(tmp_path / "ranges.json"))) == ranges(whole)
+
+
+BAD = {
+    "shape": (np.zeros([2, 7, 7, 3], np.float32), "has shape"),
+    "strings": (np.array(["a", "b"]), "no numbers"),
+    "unequal rows": ({"a": np.zeros([2, 3]), "b": np.zeros([3, 3])}, "as many"),
+    "empty": (np.zeros([0, 32, 32, 3], np.float32), "one sample a row"),
+    "no sample": (iter(()), "no sample"),
+    "NaN": (np.full([1, 32, 32, 3], np.nan, np.float32), "nan"),
+    "not data": (3, "no data"),
+    "two arrays too many": ([[np.zeros([1, 32, 32, 3], np.float32)] * 3], "takes 1"),
+    "names": ([{"nope": np.zeros([1, 32, 32, 3], np.float32)}], "nope"),
+    "complex": (np.zeros([1, 32, 32, 3], np.complex64), "no numbers"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_data_raises(what, resnet8):
+    with pytest.raises(InvalidDataError, match=BAD[what][1]):
+        fewbits.calibrate(resnet8, BAD[what][0])
+
+
+def test_exceptions_of_the_data_come_through(resnet8):
+    class Broken:
+        def __iter__(self):
+            yield np.zeros([32, 32, 3], np.float32), 1
+            raise OSError("disk gone")
+
+    for call in (fewbits.calibrate, fewbits.evaluate):
+        with pytest.raises(OSError, match="disk gone"):
+            call(resnet8, Broken())
+    with pytest.raises(OSError, match="disk gone"):
+        fewbits.compare(resnet8, resnet8, Broken())
+
+
+def test_errors_are_typed_and_say_where(tmp_path):
+    with pytest.raises(NotFoundError, match="nope.tflite"):
+        fewbits.load("nope.tflite")
+    with pytest.raises(InvalidModelError):
+        fewbits.load(b"not a model")
+    with pytest.raises(NotFoundError):
+        fewbits.calibrate(model_path("mlperf_tiny/resnet8_float.tflite"), "/no/data/here")
+    with pytest.raises(InvalidArgumentError, match="data="):
+        fewbits.quantize(model_path("mlperf_tiny/resnet8_float.tflite"), "int8")
+    with pytest.raises(InvalidArgumentError, match="mode"):
+        fewbits.quantize(model_path("mlperf_tiny/resnet8_float.tflite"), "int7", np.zeros([1, 32, 32, 3], np.float32))
+    with pytest.raises(InvalidArgumentError, match="bilinear"):
+        fewbits.Preprocess(interpolation="nearest")
+    for kind in vars(fewbits.errors).values():
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            assert issubclass(kind, FewbitsError) and isinstance(kind("x").code, str)
+
+
+def test_runtime_by_place_and_name(resnet8, images):
+    runtime = fewbits.Runtime(resnet8, threads=2)
+    one = runtime(images[:1])
+    assert one.shape == (1, 10) and one.dtype == np.float32
+    np.testing.assert_array_equal(runtime.run({"input_1": images[:1]})["Identity"], one)
+    np.testing.assert_array_equal(runtime(np.asfortranarray(images[:1])), one)
+    batch = runtime(images[:3])  # the model leaves its batch open
+    np.testing.assert_allclose(batch[0], one[0], rtol=1e-5, atol=1e-6)
+    one[0, 0] = 5  # a copy of the caller's own
+    for bad, message in (
+        (images[:1].astype(np.float64), "astype"),
+        (images[0], "shape"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=message):
+            runtime(bad)
+    with pytest.raises(NotFoundError, match="input_1"):
+        runtime.run({"x": images[:1]})
+    with pytest.raises(InvalidArgumentError, match="takes 1"):
+        runtime(images[:1], images[:1])
+    assert any(time.kernel for time in runtime.profile(images[:1])) and runtime.kernels and runtime.memory_bytes > 0
+    assert "input_1" in repr(runtime)
+
+
+def test_missing_inputs_are_named():
+    runtime = fewbits.Runtime(model_path("dtln/model_1.tflite"))
+    with pytest.raises(InvalidArgumentError, match="not set"):
+        runtime.run({runtime.inputs[0].label: np.zeros([1, 1, 257], np.float32)})
+
+
+def test_a_runtime_belongs_to_one_thread():
+    runtime = fewbits.Runtime(model_path("deeplabv3_float.tflite"))
+    array = np.zeros([1, 257, 257, 3], np.float32)
+    errors = []
+
+    def work():
+        for _ in range(3):
+            try:
+                runtime(array)
+            except InUseError as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors and runtime(array).shape == (1, 257, 257, 21)
+
+
+def test_native_code_leaves_the_gil():
+    runtime = fewbits.Runtime(model_path("deeplabv3_float.tflite"))
+    array = np.zeros([1, 257, 257, 3], np.float32)
+    runtime(array)
+    counted, stop = [0], threading.Event()
+
+    def count():
+        while not stop.is_set():
+            counted[0] += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = counted[0]
+    runtime._native.run()
+    after = counted[0]
+    stop.set()
+    thread.join()
+    assert after > before
+
+
+def test_comparison_and_quantized_are_shown(resnet8, images):
+    small = fewbits.quantize(resnet8, "int8", images, exclude=["SOFTMAX"])
+    assert [d.type for d in small.in_float] == ["SOFTMAX"] and "SOFTMAX" in repr(small)
+    comparison = fewbits.compare(resnet8, small, images, layers=True)
+    assert comparison.samples == SAMPLES and comparison.outputs[0].error.sqnr_db > 15 and len(comparison.layers) > 10
+    assert "dB" in repr(comparison)
+    for shown in (small, comparison, fewbits.load(resnet8)):
+        html = shown._repr_html_()
+        assert html.count("<table>") == html.count("</table>") > 0
+    same = fewbits.compare(resnet8, resnet8, images)
+    assert "exact" in repr(same)
+
+
+def test_a_stream_is_compared_in_one_pass(resnet8, images):
+    small = fewbits.quantize(resnet8, "int8", images)
+    a = fewbits.compare(resnet8, small, images).outputs[0]
+    b = fewbits.compare(resnet8, small, (image for image in images)).outputs[0]
+    assert a.error.sqnr_db == b.error.sqnr_db and a.agreement == b.agreement
+
+
+def test_streams_are_not_kept(resnet8, images):
+    """Memory does not grow with the number of samples."""
+    big = [np.concatenate([images[i % SAMPLES : i % SAMPLES + 1]]) for i in range(2)]
+
+    def stream(count):
+        for i in range(count):
+            yield big[i % 2] + 0
+
+    peaks = []
+    for count in (20, 400):
+        gc.collect()
+        tracemalloc.start()
+        fewbits.calibrate(resnet8, stream(count))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 10 * big[0].nbytes
+
+
+def test_model_round_trip(resnet8, tmp_path):
+    model = fewbits.load(resnet8)
+    model.save(str(tmp_path / "copy.tflite"))
+    assert (tmp_path / "copy.tflite").read_bytes() == model.to_bytes()
+    about = model.describe()
+    assert len(about.subgraphs) == 1 and about.subgraphs[0].operators[0].type == "CONV_2D"
+    index = next(i for i, t in enumerate(about.subgraphs[0].tensors) if t.constant and t.dtype == "float32")
+    values = model.constant(0, index)
+    assert list(values.shape) == about.subgraphs[0].tensors[index].file_shape and values.nbytes == about.subgraphs[0].tensors[index].bytes
+    with pytest.raises(InvalidArgumentError):
+        model.constant(0, about.subgraphs[0].inputs[0])
+    assert "operators" in repr(model)
+
+
+def test_progress_is_told(resnet8, images):
+    told = []
+    fewbits.calibrate(resnet8, images, progress=lambda done, total: told.append((done, total)))
+    assert told == [(i + 1, SAMPLES) for i in range(SAMPLES)]
+    told.clear()
+    fewbits.calibrate(resnet8, iter(images), progress=lambda done, total: told.append((done, total)))
+    assert told == [(i + 1, 0) for i in range(SAMPLES)]
+    with pytest.raises(KeyError):
+        fewbits.calibrate(resnet8, images, progress=lambda done, total: {}["x"])
+    fewbits.calibrate(resnet8, images, progress=True)
+
+
+def test_benchmark(resnet8):
+    result = fewbits.benchmark(resnet8, runs=5, profile=True, shapes={"input_1": [2, 32, 32, 3]})
+    assert result.runs == 5 and 0 < result.min_ms <= result.median_ms and result.operators and "median" in repr(result)
+
+
+def test_ctrl_c_stops_a_long_call(resnet8):
+    code = f"""
+import itertools, numpy, fewbits
+print("ready", flush=True)
+try:
+    fewbits.calibrate({resnet8!r}, itertools.repeat(numpy.zeros([1, 32, 32, 3], numpy.float32)))
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert out == "interrupted\n" and process.returncode == 0
+
+
+def test_ctrl_c_stops_a_benchmark():
+    model = model_path("deeplabv3_float.tflite")
+    code = f"""
+import fewbits
+print("ready", flush=True)
+try:
+    fewbits.benchmark({model!r}, runs=1000000)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert out == "interrupted\n"
+
+
+def test_import_brings_little():
+    """What costs time at import stays out until it is used."""
+    code = "import sys, fewbits; print([m for m in ('tqdm', 'csv', 'fewbits.lite', 'tensorflow', 'torch') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
