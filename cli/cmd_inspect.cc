@@ -10,6 +10,7 @@
 #include "fewbits/quantize.h"
 #include "fewbits/runtime.h"
 #include "flags.h"
+#include "report_flags.h"
 #include "table.h"
 
 namespace fewbits::cli {
@@ -22,7 +23,7 @@ constexpr const char* kExamples =
     "      for each operator the kernel that runs it here and why not a better one, and why it computes in float";
 
 struct Flags {
-  std::string model, signature;
+  std::string model, signature, page;
   bool why = false;
 };
 
@@ -307,6 +308,12 @@ Json to_json(const Inspection& inspection, const Flags& flags, const SignatureDe
 Status run(const Flags& flags, const CommonFlags& common) {
   const auto model = load_model(flags.model);
   if (!model) return tl::unexpected<Error>(model.error());
+  if (!flags.page.empty()) {
+    ReportOptions options;
+    options.signature = flags.signature;
+    const auto report = make_report(*model, options);
+    return report ? write_report(*report, flags.page, common) : tl::unexpected<Error>(report.error());
+  }
   const auto main = describe_signature(**model, flags.signature);
   if (!main) return tl::unexpected<Error>(main.error());
   Inspection inspection;
@@ -333,6 +340,8 @@ void add_inspect(CLI::App& app, CommonFlags& common, Action& action) {
       add_command(app, common, "inspect", "Show what is in a model, and why it runs as it does", kExamples);
   command->add_option("MODEL", flags->model, "A .tflite model")->required();
   command->add_flag("--why", flags->why, "Each operator's kernel, those that declined, and why it computes in float");
+  command->add_option("--html", flags->page, "Write a page with the graph, the weights and the times instead")
+      ->type_name("HTML");
   add_signature(*command, flags->signature);
   command->callback([flags, &common, &action] { action = [flags, &common] { return run(*flags, common); }; });
 }

@@ -11,6 +11,7 @@
 #include "flags.h"
 #include "interrupt.h"
 #include "progress.h"
+#include "report_flags.h"
 #include "table.h"
 
 namespace fewbits::cli {
@@ -32,7 +33,7 @@ constexpr const char* kExamples =
     "      some operators stay in float, chosen by output name or type";
 
 struct Flags {
-  std::string input, output, mode, calibrate, stats, input_type, output_type, range = "minmax", signature;
+  std::string input, output, mode, calibrate, stats, input_type, output_type, range = "minmax", signature, page;
   QuantizeOptions options;
   std::string rounding = "mean";
   bool per_tensor = false, plain_bias = false;
@@ -68,6 +69,9 @@ void check_usage(const Flags& flags, QuantizeMode mode) {
         fmt::format("mode {} needs to know the ranges of activations: give data with --calibrate, or the file of an "
                     "earlier fewbits calibrate with --stats",
                     flags.mode));
+  }
+  if (!flags.page.empty() && flags.calibrate.empty()) {
+    throw UsageError("--report runs both models on data: give it with --calibrate");
   }
   if (!needs_calibration(mode)) {
     for (const std::string* type : {&flags.input_type, &flags.output_type}) {
@@ -141,7 +145,7 @@ void print_reasons(const std::vector<Decision>& decisions, Treatment treatment, 
   table.print(2);
 }
 
-struct Report {
+struct Summary {
   const Flags& flags;
   const QuantizeResult& result;
   size_t before, after;
@@ -150,11 +154,11 @@ struct Report {
   std::vector<std::string> warnings;
 };
 
-double ratio(const Report& report) {
+double ratio(const Summary& report) {
   return report.before == 0 ? 0 : static_cast<double>(report.after) / static_cast<double>(report.before);
 }
 
-void print_text(const Report& report) {
+void print_text(const Summary& report) {
   const bool smaller = report.after < report.before && report.after > 0;
   fmt::print("{} {} -> {} {}: {} of the size{}\n", report.flags.input, bytes_text(report.before), report.flags.output,
              bytes_text(report.after), percent_text(ratio(report)),
@@ -178,7 +182,7 @@ void print_text(const Report& report) {
   for (const std::string& warning : report.warnings) fmt::print("warning: {}\n", warning);
 }
 
-Json to_json(const Report& report) {
+Json to_json(const Summary& report) {
   auto counts = count_treatments(report.result.decisions);
   Json operators = Json::object(), decisions = Json::array();
   for (Treatment treatment : kTreatments) operators[treatment_name(treatment)] = counts[treatment];
@@ -216,6 +220,27 @@ std::vector<std::string> all_warnings(const Flags& flags, QuantizeMode mode, con
   return warnings;
 }
 
+// The page about what was done, on the data that calibration saw.
+Status write_page(const Flags& flags, const CommonFlags& common, const ModelPtr& model) {
+  const auto data_options = flags.preprocess.dataset_options();
+  if (!data_options) return tl::unexpected<Error>(data_options.error());
+  auto data = Dataset::open(flags.calibrate, *data_options);
+  if (!data) return tl::unexpected<Error>(data.error());
+  const auto made = load_model(flags.output);
+  if (!made) return tl::unexpected<Error>(made.error());
+  Progress progress("comparing", common);
+  ReportOptions options;
+  options.signature = flags.signature;
+  options.samples = flags.samples.choice();
+  options.threads = flags.threads.threads;
+  options.data_flags = data_flags_text(flags.calibrate, flags.preprocess);
+  options.progress = progress.callback();
+  const auto page = make_report(model, *made, *data, options);
+  if (!page) return tl::unexpected<Error>(page.error());
+  const WritingOutput guard;
+  return page->save(flags.page);
+}
+
 Status run(const Flags& flags, const CommonFlags& common) {
   const QuantizeOptions options = quantize_options(flags);
   check_usage(flags, options.mode);
@@ -240,14 +265,18 @@ Status run(const Flags& flags, const CommonFlags& common) {
     const Status saved = save_model(*result->model, flags.output);
     if (!saved) return saved;
   }
-  const Report report{flags,
-                      *result,
-                      before,
-                      file_size(flags.output),
-                      ranges ? ranges->samples() : 0,
-                      calibrate_seconds,
-                      seconds_since(start),
-                      all_warnings(flags, options.mode, *result)};
+  if (!flags.page.empty()) {
+    const Status written = write_page(flags, common, *model);
+    if (!written) return written;
+  }
+  const Summary report{flags,
+                       *result,
+                       before,
+                       file_size(flags.output),
+                       ranges ? ranges->samples() : 0,
+                       calibrate_seconds,
+                       seconds_since(start),
+                       all_warnings(flags, options.mode, *result)};
   if (common.json) {
     print_json(to_json(report));
   } else if (!common.quiet) {
@@ -276,6 +305,8 @@ void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
                    "Measure ranges on DATA: a folder of pictures, .wav, .npz, .npy or raw files, "
                    "a .npz with one array per input (samples first), or a .npy")
       ->type_name("DATA");
+  command->add_option("--report", flags->page, "Write a page about what was done, measured on the data of --calibrate")
+      ->type_name("HTML");
   command->add_option("--stats", flags->stats, "Take ranges from this file of fewbits calibrate")->type_name("FILE");
   for (const auto& [name, target] :
        {std::pair("input", &flags->input_type), std::pair("output", &flags->output_type)}) {

@@ -38,6 +38,7 @@ void add_run(CLI::App& app, CommonFlags& common, Action& action);
 void add_compare(CLI::App& app, CommonFlags& common, Action& action);
 void add_eval(CLI::App& app, CommonFlags& common, Action& action);
 void add_inspect(CLI::App& app, CommonFlags& common, Action& action);
+void add_report(CLI::App& app, CommonFlags& common, Action& action);
 void add_bench(CLI::App& app, CommonFlags& common, Action& action);
 
 // A subcommand with the common flags; `examples` stands at the end of its help.

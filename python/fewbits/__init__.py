@@ -37,6 +37,7 @@ from ._native import (
     TensorSpec,
 )
 from ._native import version as _version
+from ._report import Report
 from ._runtime import Runtime
 from .errors import FewbitsError
 
@@ -59,6 +60,7 @@ __all__ = [
     "OutputComparison",
     "Preprocess",
     "Quantized",
+    "Report",
     "Runtime",
     "TensorError",
     "TensorSpec",

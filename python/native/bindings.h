@@ -133,5 +133,6 @@ void bind_quantize(nb::module_& module);
 void bind_evaluate(nb::module_& module);
 void bind_runtime(nb::module_& module);
 void bind_interpreter(nb::module_& module);
+void bind_report(nb::module_& module);
 
 }  // namespace fewbits::python

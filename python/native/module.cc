@@ -126,4 +126,5 @@ NB_MODULE(_native, module) {
   bind_evaluate(module);
   bind_runtime(module);
   bind_interpreter(module);
+  bind_report(module);
 }

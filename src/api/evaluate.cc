@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "api/compare.h"
 #include "api/impl.h"
 #include "api/runtime/guard.h"
 #include "api/runtime/interface.h"
@@ -43,8 +44,14 @@ Result<std::vector<size_t>> pair_outputs(const std::vector<TensorSpec>& mine, co
 
 class Comparer {
  public:
-  Comparer(const ModelPtr& reference, const ModelPtr& other, Dataset& data, const CompareOptions& options)
-      : reference_(reference), other_(other), data_(data), options_(options), layers_(*reference, *other) {}
+  Comparer(const ModelPtr& reference, const ModelPtr& other, Dataset& data, const CompareOptions& options,
+           const api::CompareHooks& hooks)
+      : reference_(reference),
+        other_(other),
+        data_(data),
+        options_(options),
+        hooks_(hooks),
+        layers_(*reference, *other) {}
 
   Result<Comparison> run() {
     FB_ASSIGN(mine_, calibrate::model_inputs(*reference_, options_.signature));
@@ -56,7 +63,10 @@ class Comparer {
     agreements_.resize(pairs_.size());
     runtime::Tap my_tap, their_tap;
     if (options_.layers) {
-      my_tap = [this](int32_t g, ValueId v, const TensorView& tensor) { return layers_.see_reference(g, v, tensor); };
+      my_tap = [this](int32_t g, ValueId v, const TensorView& tensor) -> Status {
+        if (hooks_.reference_tap) FB_TRY(hooks_.reference_tap(g, v, tensor));
+        return layers_.see_reference(g, v, tensor);
+      };
       their_tap = [this](int32_t g, ValueId v, const TensorView& tensor) { return layers_.see_other(g, v, tensor); };
     }
     SampleRunner my_runner(reference_, mine_.graph, options_.threads, my_tap);
@@ -87,8 +97,11 @@ class Comparer {
     layers_.start_sample();
     FB_ASSIGN(const runtime::Session* mine, my_runner.run(my_sample));
     FB_ASSIGN(const runtime::Session* theirs, their_runner.run(their_sample));
+    std::vector<evaluate::RealTensor> answers, other_answers;
     for (size_t i = 0; i < pairs_.size(); ++i) {
       const evaluate::RealTensor a = output(*mine, i), b = output(*theirs, pairs_[i]);
+      answers.push_back(a);
+      other_answers.push_back(b);
       const Status added = sums_[i].add(a, b);
       if (!added) {
         return with_context(added.error(),
@@ -96,6 +109,7 @@ class Comparer {
       }
       agreements_[i].add(a, b);
     }
+    if (hooks_.after_sample) hooks_.after_sample(my_sample, answers, other_answers);
     return true;
   }
 
@@ -110,6 +124,7 @@ class Comparer {
   ModelPtr reference_, other_;
   Dataset& data_;
   const CompareOptions& options_;
+  const api::CompareHooks& hooks_;
   evaluate::LayerComparer layers_;
   calibrate::ModelInputs mine_, theirs_;
   std::vector<size_t> pairs_;
@@ -191,14 +206,17 @@ class Scorer {
 
 }  // namespace
 
+Result<Comparison> api::compare(const ModelPtr& reference, const ModelPtr& other, Dataset& data,
+                                const CompareOptions& options, const CompareHooks& hooks) {
+  FB_TRY(api::check_model(reference));
+  FB_TRY(api::check_model(other));
+  FB_TRY(api::check_threads(options.threads));
+  return Comparer(reference, other, data, options, hooks).run();
+}
+
 Result<Comparison> compare_models(const ModelPtr& reference, const ModelPtr& other, Dataset& data,
                                   const CompareOptions& options) {
-  return api::guarded([&]() -> Result<Comparison> {
-    FB_TRY(api::check_model(reference));
-    FB_TRY(api::check_model(other));
-    FB_TRY(api::check_threads(options.threads));
-    return Comparer(reference, other, data, options).run();
-  });
+  return api::guarded([&] { return api::compare(reference, other, data, options, {}); });
 }
 
 Result<Accuracy> evaluate_accuracy(const ModelPtr& model, Dataset& data, const AccuracyOptions& options) {
