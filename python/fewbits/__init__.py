@@ -19,7 +19,7 @@ from numpy import bool_ as bool
 from numpy import float16, float32, float64, int8, int16, int32, int64, uint8
 
 from . import errors
-from ._api import Quantized, benchmark, calibrate, compare, evaluate, load, quantize
+from ._api import Quantized, benchmark, calibrate, compare, convert, evaluate, load, quantize
 from ._data import dataset
 from ._native import (
     Accuracy,
@@ -68,6 +68,7 @@ __all__ = [
     "bool",
     "calibrate",
     "compare",
+    "convert",
     "dataset",
     "errors",
     "evaluate",

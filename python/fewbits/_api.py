@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal, Union
 
@@ -23,15 +24,36 @@ def default_threads() -> int:
     return max(1, min(os.cpu_count() or 1, _MOST_DEFAULT_THREADS))
 
 
+def convert(
+    path: str | os.PathLike[str],
+    *,
+    signature: str = "",
+    tags: Sequence[str] = (),
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    keep_layout: bool = False,
+) -> Model:
+    """A Model of a file or folder in any format that fewbits reads, recognised by content.
+
+    signature, tags: which ones of a SavedModel. shapes: by input name, to fix what the model leaves open; -1 keeps a size open.
+    keep_layout: channels-first images stay so at inputs and outputs.
+    """
+    sizes = {name: list(shape) for name, shape in (shapes or {}).items()}
+    result = _native.convert(os.fspath(path), signature, list(tags), sizes, keep_layout)
+    for warning in result.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return result.model
+
+
 def load(model: ModelLike) -> Model:
-    """A Model of a .tflite file's path or content."""
+    """A Model of a path, of any format that convert() reads, or of a .tflite file's content."""
     if isinstance(model, Model):
         return model
     if isinstance(model, Quantized):
         return model.model
     if isinstance(model, (bytes, bytearray, memoryview)):
         return Model.from_bytes(bytes(model))
-    return Model.load(os.fspath(model))
+    path = os.fspath(model)
+    return Model.load(path) if path.endswith(".tflite") else convert(path)
 
 
 class Quantized:

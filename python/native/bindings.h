@@ -134,5 +134,6 @@ void bind_evaluate(nb::module_& module);
 void bind_runtime(nb::module_& module);
 void bind_interpreter(nb::module_& module);
 void bind_report(nb::module_& module);
+void bind_convert(nb::module_& module);
 
 }  // namespace fewbits::python

@@ -127,4 +127,5 @@ NB_MODULE(_native, module) {
   bind_runtime(module);
   bind_interpreter(module);
   bind_report(module);
+  bind_convert(module);
 }

@@ -163,12 +163,12 @@ def test_the_graph_is_searched_coloured_and_moved(opened):
     by_error = colours()
     assert 2 <= len(by_precision) < len(by_error)
     shoot(opened, "report_graph_error", graph)
-    before = view.get_attribute("viewBox")
+    before = view.get_dom_attribute("viewBox")
     webdriver.ActionChains(opened).move_to_element(view).click_and_hold().move_by_offset(60, 80).release().perform()
-    moved = view.get_attribute("viewBox")
+    moved = view.get_dom_attribute("viewBox")
     assert moved != before and moved.split()[2:] == before.split()[2:]
     opened.execute_script("arguments[0].dispatchEvent(new WheelEvent('wheel', {deltaY: -100, clientX: 400, clientY: 500, cancelable: true}))", view)
-    assert float(view.get_attribute("viewBox").split()[2]) < float(moved.split()[2])
+    assert float(view.get_dom_attribute("viewBox").split()[2]) < float(moved.split()[2])
     opened.find_element(By.ID, "graph-fit").click()
     shoot(opened, "report_graph_whole", graph)
 

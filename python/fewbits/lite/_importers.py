@@ -1,33 +1,41 @@
-"""Models of other formats."""
+"""Models of other formats, as tf.lite's from_... functions name them."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
+from .._api import convert
 from .._native import Model
-from ..errors import UnsupportedError
-
-
-def _absent(what: str) -> NoReturn:
-    raise UnsupportedError(f"{what} cannot be read by this version of fewbits yet: convert it to .tflite, and use from_tflite")
+from ..errors import InvalidArgumentError
 
 
 def saved_model(path: str | os.PathLike[str], signature_keys: Sequence[str] | None, tags: Any) -> Model:
-    _absent(f"{os.fspath(path)}: a SavedModel")
+    keys = list(signature_keys or [])
+    if len(keys) > 1:
+        raise InvalidArgumentError("signature_keys: give one, or none for all of them")
+    return convert(path, signature=keys[0] if keys else "", tags=sorted(tags) if tags else ())
 
 
 def keras_model(model: Any) -> Model:
-    _absent("a Keras model")
+    """Keras itself saves it; nothing of Keras is imported here."""
+    save = getattr(model, "save", None)
+    if not callable(save):
+        raise InvalidArgumentError(f"from_keras_model takes a Keras model, not a {type(model).__name__}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, f"{getattr(model, 'name', None) or 'model'}.keras")
+        save(path)
+        return Model.from_bytes(convert(path).to_bytes(), getattr(model, "name", None) or "keras model")
 
 
 def keras_file(path: str | os.PathLike[str]) -> Model:
-    _absent(f"{os.fspath(path)}: a Keras file")
+    return convert(path)
 
 
 def onnx(path: str | os.PathLike[str]) -> Model:
-    _absent(f"{os.fspath(path)}: an ONNX file")
+    return convert(path)
 
 
 def frozen_graph(
@@ -36,4 +44,14 @@ def frozen_graph(
     output_arrays: Sequence[str],
     input_shapes: Mapping[str, Sequence[int]] | None,
 ) -> Model:
-    _absent(f"{os.fspath(path)}: a frozen graph")
+    model = convert(path, shapes=input_shapes)
+    ways = model.signature()
+    for wanted, found, what in ((input_arrays, ways.inputs, "inputs"), (output_arrays, ways.outputs, "outputs")):
+        names = {name.split(":")[0] for spec in found for name in (spec.name, spec.signature_name) if name}
+        missing = [name for name in wanted if name.split(":")[0] not in names]
+        if missing:
+            raise InvalidArgumentError(
+                f"the graph's {what} are {sorted(names)}, and not {missing}: a graph cannot be cut at names of your choice, save it "
+                "with these ends"
+            )
+    return model
