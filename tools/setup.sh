@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 what=${1:-build}
 packages=(g++ cmake ninja-build pkg-config flatbuffers-compiler libflatbuffers-dev libfmt-dev libexpected-dev
   libcli11-dev nlohmann-json3-dev libzip-dev libpng-dev libjpeg62-turbo-dev libsndfile1-dev
-  libprotobuf-dev protobuf-compiler libleveldb-dev libhdf5-dev python3 python3-venv git)
+  libprotobuf-dev protobuf-compiler libleveldb-dev libsnappy-dev libhdf5-dev python3 python3-venv git)
 if [ "$what" = test ]; then
   packages+=(libgtest-dev libgmock-dev libonnx-testdata clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19
     g++-aarch64-linux-gnu qemu-user-static)
