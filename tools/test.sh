@@ -3,7 +3,8 @@
 #
 #   tools/test.sh [STEP]...
 #     setup style gcc conformance models      what runs when none is named
-#     asan fuzz tsan install                  what CI (.ci/run) runs after these
+#     asan fuzz install                       what CI (.ci/run) runs after these
+#     tsan                                    the threaded part
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
 #     python                                  the wheel, and its tests in an environment of its own
 #     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
@@ -63,12 +64,13 @@ step_tsan() {
   cmake --build --preset tsan -j "$jobs" --target base_test runtime_test kernels_test
   for test in base_test runtime_test kernels_test; do build/tsan/tests/$test --gtest_brief=1; done
 }
-# Every reader of bytes for a minute, two at a time, in the ASan build; fuzz_TARGET.log and the crashing input stay in build/asan.
+# Every reader of bytes for a minute, two at a time, in the ASan build; fuzz_TARGET.log and the crashing input stay in build/asan. The same
+# seed walks the same way: FEWBITS_FUZZ_SEED=0 takes a new one.
 step_fuzz() {
   "$FEWBITS_PYTHON" fuzz/seeds.py build/asan/seeds build/conformance
   printf '%s\n' fuzz/fuzz_*.cc | sed 's|.*/fuzz_\(.*\)\.cc|\1|' | (cd build/asan && xargs -P "$jobs" -I{} bash -c '
     mkdir -p corpus/{} seeds/{}
-    fuzz/fuzz_{} corpus/{} seeds/{} -max_total_time=60 -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 >fuzz_{}.log 2>&1 ||
+    fuzz/fuzz_{} corpus/{} seeds/{} -seed=${FEWBITS_FUZZ_SEED:-1} -max_total_time=60 -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 >fuzz_{}.log 2>&1 ||
       { tail -40 fuzz_{}.log; exit 255; }
     echo "fuzz_{}: $(sed -n "s/stat::number_of_executed_units: *//p" fuzz_{}.log) runs, nothing found"')
 }
