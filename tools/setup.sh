@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what fewbits is built and tested with, on Debian 12: packages as root, the test oracle into .venv.
 #
-#   tools/setup.sh [build|test]      build: what the product needs (default); test: that, and all that the tests need
+#   tools/setup.sh [build|test|python]      build: what the product needs (default); test: that, and all that the tests need;
+#                                           python: that of build, and what the Python package and its tests need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-build}
@@ -11,6 +12,9 @@ packages=(g++ cmake ninja-build pkg-config flatbuffers-compiler libflatbuffers-d
 if [ "$what" = test ]; then
   packages+=(libgtest-dev libgmock-dev libonnx-testdata clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19
     g++-aarch64-linux-gnu qemu-user-static)
+fi
+if [ "$what" = python ]; then
+  packages+=(python3-dev chromium chromium-driver)
 fi
 missing=()
 for package in "${packages[@]}"; do

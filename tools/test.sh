@@ -37,11 +37,12 @@ step_conformance() {
 }
 # The wheel, and its tests in an environment that holds nothing of this tree.
 step_python() {
+  bash tools/setup.sh python
   local env=build/python-env
   "$FEWBITS_PYTHON" -m pip wheel --quiet --disable-pip-version-check --no-deps . -w build/dist
   "$FEWBITS_PYTHON" -m venv --clear "$env"
-  "$env/bin/pip" install --quiet --disable-pip-version-check build/dist/fewbits-*.whl mypy -r tests/requirements.txt
-  "$env/bin/python" -m mypy --config-file pyproject.toml
+  "$env/bin/pip" install --quiet --disable-pip-version-check build/dist/fewbits-*.whl -r tests/requirements.txt -r python/tests/requirements.txt
+  (cd "$env" && bin/python -m mypy --config-file ../../pyproject.toml)
   "$env/bin/python" -m pytest -q python/tests
 }
 step_models() { "$FEWBITS_PYTHON" -m pytest -q tests/models; }

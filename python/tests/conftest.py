@@ -1,4 +1,4 @@
-"""Models and data that tests share; FEWBITS_DATA says where they lie."""
+"""Models and data that tests share: the folder shared/data beside the repository, or where FEWBITS_SHARED says."""
 
 import os
 import pathlib
@@ -6,13 +6,15 @@ import pathlib
 import numpy as np
 import pytest
 
-DATA = pathlib.Path(os.environ.get("FEWBITS_DATA", "/work/shared/data"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLACES = [ROOT.parent / "shared", ROOT.parent.parent / "shared"]  # the second: of a worktree
+DATA = pathlib.Path(os.environ.get("FEWBITS_SHARED") or next((p for p in PLACES if p.exists()), PLACES[0])) / "data"
 
 
 def model_path(name):
     path = DATA / "models" / name
     if not path.exists():
-        pytest.fail(f"{path} is not there: set FEWBITS_DATA to the folder of the real models")
+        pytest.fail(f"{path} is not there: set FEWBITS_SHARED to the folder whose data/ holds the real models")
     return str(path)
 
 

@@ -1,5 +1,6 @@
 """The from_... functions on real models of other formats: the command line's bytes, and the original's answers in LiteRT."""
 
+import os
 import subprocess
 
 import numpy as np
@@ -45,6 +46,34 @@ def test_onnx(tmp_path):
     with open(model_path("efficientnet_lite0/float.tflite"), "rb") as file:
         expected = answer(file.read(), [image])
     np.testing.assert_allclose(answer(content, [image]), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "vww"])
+def test_keras_file(name, tmp_path):
+    source = model_path(f"mlperf_tiny/{name}.h5")
+    content = tf.lite.TFLiteConverter.from_keras_file(source).convert()
+    assert content == converted_by_the_command_line(tmp_path, source)
+    with open(model_path(f"mlperf_tiny/{name}_float.tflite"), "rb") as file:  # TensorFlow's own conversion
+        theirs = file.read()
+    detail = Interpreter(model_content=theirs).get_input_details()[0]
+    array = np.random.default_rng(0).uniform(0, 1, detail["shape"]).astype(np.float32)
+    np.testing.assert_allclose(answer(content, [array]), answer(theirs, [array]), rtol=1e-3, atol=1e-4)
+
+
+def test_a_live_keras_model_saves_itself():
+    """Nothing of Keras is imported; what its own save() raises comes through, and nothing stays behind."""
+
+    class Model:
+        name = "mine"
+        saved = None
+
+        def save(self, path):
+            Model.saved = path
+            raise MemoryError("from Keras")
+
+    with pytest.raises(MemoryError, match="from Keras"):
+        tf.lite.TFLiteConverter.from_keras_model(Model())
+    assert Model.saved.endswith("mine.keras") and not os.path.exists(os.path.dirname(Model.saved))
 
 
 def test_the_pages_snippet_on_a_saved_model(tmp_path):
