@@ -52,7 +52,9 @@ class Reader {
     }
     flatbuffers::Verifier verifier(bytes_.data(), std::min(bytes_.size(), kMaxFlatbuffer), kMaxDepth, kMaxTables);
     if (!tflite::VerifyModelBuffer(verifier)) {
-      return fail(ErrorCode::kInvalidModel, "the file is damaged or cut short: its tables point outside it ({} bytes)",
+      return fail(ErrorCode::kInvalidModel,
+                  "the file is damaged or cut short: its tables point outside it, or to numbers that are not aligned "
+                  "({} bytes)",
                   bytes_.size());
     }
     root_ = tflite::GetModel(bytes_.data());

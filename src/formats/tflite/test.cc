@@ -193,6 +193,33 @@ std::string error_of(const Model& model) {
   return bytes ? std::string() : bytes.error().message;
 }
 
+// Found by fuzz_run: flatbuffers' own verifier lets vectors of 8-byte numbers lie anywhere.
+TEST(TfliteFormat, ZeroPointsThatAreNotAlignedAreAnError) {
+  Model model = small_network();
+  QuantParams& quant = model.graphs[0].value(model.graphs[0].inputs[0]).quant;
+  quant.scale = {0.5f, 0.25f, 1};
+  quant.zero_point = {1, 0, 0};
+  quant.axis = 3;
+  std::vector<uint8_t> bytes = bytes_of(model);
+  const tflite::QuantizationParameters* table = nullptr;
+  for (const tflite::Tensor* tensor : *tflite::GetModel(bytes.data())->subgraphs()->Get(0)->tensors()) {
+    if (tensor->quantization() != nullptr && tensor->quantization()->zero_point() != nullptr)
+      table = tensor->quantization();
+  }
+  ASSERT_NE(table, nullptr);
+  // The field, moved on by 4 bytes: there lies a vector of one number (the first zero point's low half), 4 bytes askew.
+  const auto at = reinterpret_cast<const uint8_t*>(table) - bytes.data() +
+                  reinterpret_cast<const flatbuffers::Table*>(table)->GetOptionalFieldOffset(
+                      tflite::QuantizationParameters::VT_ZERO_POINT);
+  flatbuffers::uoffset_t offset = 0;
+  std::memcpy(&offset, &bytes[static_cast<size_t>(at)], sizeof offset);
+  offset += 4;
+  std::memcpy(&bytes[static_cast<size_t>(at)], &offset, sizeof offset);
+  const auto result = read(bytes);
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().message.find("not aligned"), std::string::npos) << result.error().message;
+}
+
 TEST(TfliteFormat, BrokenGraphsNameTheTensor) {
   using ::testing::Test;
   {
