@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -112,6 +113,7 @@ class Graph {
   std::vector<ValueId> inputs, outputs;
   int32_t debug_metadata_index = -1;
 
+  // References to values and nodes stay good when others are added.
   const Value& value(ValueId id) const { return values_[static_cast<size_t>(id)]; }
   Value& value(ValueId id) { return values_[static_cast<size_t>(id)]; }
   const Node& node(NodeId id) const { return nodes_[static_cast<size_t>(id)]; }
@@ -131,8 +133,8 @@ class Graph {
   void set_order(std::vector<NodeId> order) { order_ = std::move(order); }
 
  private:
-  std::vector<Value> values_;
-  std::vector<Node> nodes_;
+  std::deque<Value> values_;
+  std::deque<Node> nodes_;
   std::vector<NodeId> order_;
 };
 

@@ -56,7 +56,7 @@ std::optional<Perm> perm_of(const Graph& graph, const Node& node) {
   return is_identity(sorted) ? perm : std::nullopt;
 }
 
-Node transpose_node(Rewriter& r, ValueId from, ValueId to, Perm perm) {
+Node transpose_node(Rewriter& r, ValueId from, ValueId to, const Perm& perm) {
   Node node;
   node.op = Op::TRANSPOSE;
   node.inputs = {from, r.add_ints(perm, r.value(to).name + "/perm")};
@@ -67,7 +67,7 @@ Node transpose_node(Rewriter& r, ValueId from, ValueId to, Perm perm) {
   return node;
 }
 
-Node reshape_node(Rewriter& r, ValueId from, ValueId to, Shape shape) {
+Node reshape_node(Rewriter& r, ValueId from, ValueId to, const Shape& shape) {
   Node node;
   node.op = Op::RESHAPE;
   node.inputs = {from, r.add_ints(shape, r.value(to).name + "/shape")};

@@ -27,9 +27,8 @@ std::vector<T> permuted(const std::vector<T>& list, const Perm& perm) {
 bool moves_only_ones(const Shape& shape, const Perm& perm);
 // The permutation of a TRANSPOSE whose order is constant and fits its input's rank.
 std::optional<Perm> perm_of(const Graph& graph, const Node& node);
-Node transpose_node(Rewriter& r, ValueId from, ValueId to, Perm perm);
-// By value: the shape may be one of the graph's own, which a new constant moves.
-Node reshape_node(Rewriter& r, ValueId from, ValueId to, Shape shape);
+Node transpose_node(Rewriter& r, ValueId from, ValueId to, const Perm& perm);
+Node reshape_node(Rewriter& r, ValueId from, ValueId to, const Shape& shape);
 // A transposed copy of a dense constant whose elements are whole bytes; nothing for others.
 std::optional<ConstData> transpose_data(const Value& value, const Perm& perm);
 std::optional<ConstData> transpose_data(const ConstData& data, DType dtype, const Shape& shape, const Perm& perm);

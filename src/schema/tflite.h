@@ -7,8 +7,8 @@
 
 namespace flatbuffers {
 
-// flatbuffers 2.0.8 verifies that a vector lies in the buffer, but not that elements of 8 bytes are aligned, and then reads them as
-// if they were. This is what the generated verifiers call for [long], the schema's only type of that size in vectors.
+// flatbuffers 2.0.8 verifies that a vector lies in the buffer, but not that elements of 8 bytes are aligned, and then reads
+// them as if they were. This is what the generated verifiers call for [long], the schema's only type of that size in vectors.
 template <>
 inline bool Verifier::VerifyVector<int64_t>(const Vector<int64_t>* const vector) const {
   if (vector == nullptr) return true;
