@@ -20,10 +20,18 @@ void TensorStats::add(float sample_min, float sample_max) noexcept {
 
 void TensorStats::add_means(std::span<const double> channel_means) {
   if (samples == 1) mean_sums.assign(channel_means.size(), 0);
-  if (mean_sums.size() != channel_means.size()) return mean_sums.clear();
-  constexpr double kMost = 1e12;  // of a million samples' sum, too, nothing overflows
-  for (size_t c = 0; c < mean_sums.size(); ++c) {
-    mean_sums[c] += std::llround(std::clamp(channel_means[c] / kMeanUnit, -kMost, kMost));
+  std::vector<int64_t> units;
+  for (double mean : channel_means) {
+    if (!(std::abs(mean) < kMeanUnit * 0x1p62)) return mean_sums.clear();
+    units.push_back(std::llround(mean / kMeanUnit));
+  }
+  add_mean_sums(units);
+}
+
+void TensorStats::add_mean_sums(std::span<const int64_t> sums) {
+  if (mean_sums.size() != sums.size()) return mean_sums.clear();
+  for (size_t c = 0; c < sums.size(); ++c) {
+    if (__builtin_add_overflow(mean_sums[c], sums[c], &mean_sums[c])) return mean_sums.clear();
   }
 }
 
@@ -46,8 +54,7 @@ void TensorStats::merge(const TensorStats& later) noexcept {
   rest_max = d * rest_max + later.rest_max;
   min = std::min(min, later.min);
   max = std::max(max, later.max);
-  if (mean_sums.size() != later.mean_sums.size()) mean_sums.clear();
-  for (size_t c = 0; c < mean_sums.size(); ++c) mean_sums[c] += later.mean_sums[c];
+  add_mean_sums(later.mean_sums);
   samples += later.samples;
 }
 

@@ -25,7 +25,8 @@ struct TensorStats {
   double rest_min = 0, rest_max = 0;
 
   // The sum over samples of each channel's mean (its last dimension), of tensors whose consumers' biases can be corrected: in
-  // units of kMeanUnit, so that no order of adding changes it. Empty for other tensors, and where the channels vary.
+  // units of kMeanUnit, so that no order of adding changes it. Empty for other tensors, and where the channels vary or the
+  // sums go beyond 64 bits.
   std::vector<int64_t> mean_sums;
 
   static constexpr double kDecay = 0.95;
@@ -41,6 +42,7 @@ struct TensorStats {
 
  private:
   double decay() const noexcept;
+  void add_mean_sums(std::span<const int64_t> sums);
 };
 
 struct Statistics {

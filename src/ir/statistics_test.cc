@@ -33,5 +33,14 @@ TEST(TensorStats, ChannelsThatVaryHaveNoMeans) {
   EXPECT_TRUE(merged.means().empty());
 }
 
+TEST(TensorStats, LargeMeansAreKeptAndSumsBeyond64BitsDropped) {
+  EXPECT_NEAR(seen({{1, {1e9}}, {1, {3e9}}}).means()[0], 2e9, 1);
+  EXPECT_TRUE(seen({{1, {1e12}}}).means().empty());
+  TensorStats most = seen({{1, {0.0}}}), more = most;  // as a file may say
+  most.mean_sums = more.mean_sums = {std::numeric_limits<int64_t>::max()};
+  most.merge(more);
+  EXPECT_TRUE(most.means().empty());
+}
+
 }  // namespace
 }  // namespace fewbits
