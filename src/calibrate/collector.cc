@@ -71,7 +71,7 @@ std::vector<double> channel_means(const float* values, size_t count, size_t chan
   return sums;
 }
 
-// The values that are multiplied with constant weights by operators with a constant bias, by subgraph.
+// The values that are multiplied with constant weights by operators that have, or could have, a constant bias; by subgraph.
 std::set<std::pair<int32_t, ValueId>> inputs_of_biased_products(const Model& model) {
   std::set<std::pair<int32_t, ValueId>> found;
   for (size_t g = 0; g < model.graphs.size(); ++g) {
@@ -82,8 +82,9 @@ std::set<std::pair<int32_t, ValueId>> inputs_of_biased_products(const Model& mod
       const OpDef* def = find_op(node);
       if (def == nullptr) continue;
       const auto& rules = def->quant.inputs;
-      for (size_t i = 0; i < std::min(node.inputs.size(), rules.size()); ++i) {
-        if (rules[i].kind != OperandQuant::kBias || !is_constant(node.inputs[i])) continue;
+      for (size_t i = 0; i < rules.size(); ++i) {
+        const bool absent = i >= node.inputs.size() || node.inputs[i] == kNoValue;
+        if (rules[i].kind != OperandQuant::kBias || !(absent || is_constant(node.inputs[i]))) continue;
         const auto input = static_cast<size_t>(rules[i].input), weights = static_cast<size_t>(rules[i].weights);
         if (std::max(input, weights) >= node.inputs.size() || !is_constant(node.inputs[weights])) continue;
         if (node.inputs[input] != kNoValue) found.emplace(static_cast<int32_t>(g), node.inputs[input]);

@@ -87,10 +87,11 @@ class GraphRewriter {
         FB_ASSIGN(graph().node(id).inputs[i], activation(id, i, inputs[i]));
       }
     }
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (is_float(inputs[i]) && operand_rule(rule.inputs, i).kind == OperandQuant::kBias) {
-        graph().node(id).inputs[i] = bias(graph().node(id), operand_rule(rule.inputs, i), inputs, inputs[i]);
-      }
+    // An operator without a bias gets one when there is a shift to take back.
+    for (size_t i = 0; i < std::max(inputs.size(), rule.inputs.size()); ++i) {
+      const OperandRule& operand = operand_rule(rule.inputs, i);
+      const bool absent = i >= inputs.size() || inputs[i] == kNoValue;
+      if (operand.kind == OperandQuant::kBias && (absent || is_float(inputs[i]))) set_bias(id, operand, inputs, i);
     }
     const std::vector<ValueId> outputs = graph().node(id).outputs;
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -180,29 +181,38 @@ class GraphRewriter {
     return least;
   }
 
-  // The float bias, less the shift of the mean that the weights' rounding causes. `inputs` are the float operands.
-  std::vector<float> corrected_bias(const Node& node, const OperandRule& rule, const std::vector<ValueId>& inputs,
-                                    ValueId source) {
-    const auto floats = graph().value(source).data.as<float>();
-    std::vector<float> corrected(floats.begin(), floats.end());
+  // How far rounding the weights shifts the mean of each output channel; empty where that is not known. `inputs` are the float
+  // operands, the node has the integer ones.
+  std::vector<double> shift(const Node& node, const OperandRule& rule, const std::vector<ValueId>& inputs) {
     const TensorStats* stats = statistics_.find(graph_index_, inputs[static_cast<size_t>(rule.input)]);
-    if (!options_.correct_bias || stats == nullptr) return corrected;
+    if (!options_.correct_bias || stats == nullptr) return {};
     const auto weights_at = static_cast<size_t>(rule.weights);
-    const std::vector<double> shift = mean_shift(graph(), node, graph().value(inputs[weights_at]),
-                                                 graph().value(node.inputs[weights_at]), stats->means());
-    if (shift.size() != corrected.size()) return corrected;
-    for (size_t c = 0; c < shift.size(); ++c) corrected[c] = static_cast<float>(corrected[c] - shift[c]);
-    return corrected;
+    return mean_shift(graph(), node, graph().value(inputs[weights_at]), graph().value(node.inputs[weights_at]),
+                      stats->means());
   }
 
-  ValueId bias(const Node& node, const OperandRule& rule, const std::vector<ValueId>& inputs, ValueId source) {
-    const Value& input = graph().value(node.inputs[static_cast<size_t>(rule.input)]);
+  // Operand i of the node, a bias: the float one (or none) less the shift of the mean, in integers.
+  void set_bias(NodeId id, const OperandRule& rule, const std::vector<ValueId>& inputs, size_t i) {
+    Node& node = graph().node(id);
     const Value& weight = graph().value(node.inputs[static_cast<size_t>(rule.weights)]);
-    Value value = graph().value(source);
-    const std::vector<float> floats = corrected_bias(node, rule, inputs, source);
-    const float input_scale = input.quant.scale[0];
+    const std::vector<double> off = shift(node, rule, inputs);
+    Value value;
+    std::vector<float> floats;
+    if (i < inputs.size() && inputs[i] != kNoValue) {
+      value = graph().value(inputs[i]);
+      floats.assign(value.data.as<float>().begin(), value.data.as<float>().end());
+    } else {
+      value.name = weight.name + "_bias";
+      value.shape = {static_cast<int32_t>(off.size())};
+      value.is_const = true;
+      floats.resize(off.size());
+    }
+    if (floats.empty()) return;
+    for (size_t c = 0; off.size() == floats.size() && c < off.size(); ++c) {
+      floats[c] = static_cast<float>(floats[c] - off[c]);
+    }
+    const float input_scale = graph().value(node.inputs[static_cast<size_t>(rule.input)]).quant.scale[0];
     value.quant = {};
-    value.quant.axis = 0;
     for (float scale : weight.quant.scale) value.quant.scale.push_back(input_scale * scale);
     value.quant.zero_point.assign(value.quant.scale.size(), 0);
     if (plan_.activation() == DType::kInt16) {
@@ -212,7 +222,8 @@ class GraphRewriter {
       value.dtype = DType::kInt32;
       value.data = ConstData::own(quantize_bias_int32(floats, input_scale, weight.quant.scale));
     }
-    return graph().add_value(std::move(value));
+    if (node.inputs.size() <= i) node.inputs.resize(i + 1, kNoValue);
+    node.inputs[i] = graph().add_value(std::move(value));
   }
 
   // int16 ADD and SUB are written for scales of any kind, not powers of two.
