@@ -2,6 +2,15 @@
 #include "kernels/float_math.h"
 #include "kernels/float_rows.h"
 #include "kernels/independent_loop.h"
+#include "kernels/simd_avx2.h"
+
+namespace fewbits {
+namespace {
+using Vectors = Simd;
+using Math = FloatMath<Vectors>;
+}  // namespace
+}  // namespace fewbits
+
 // Its own namespace: see float_rows.inc.
 #include "kernels/float_rows.inc"
 

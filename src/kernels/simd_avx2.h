@@ -84,6 +84,11 @@ struct Simd {
   static FB_INLINE F32 fma(F32 a, F32 b, F32 c) { return _mm256_fmadd_ps(a, b, c); }
   static FB_INLINE F32 min(F32 a, F32 b) { return _mm256_min_ps(a, b); }
   static FB_INLINE F32 max(F32 a, F32 b) { return _mm256_max_ps(a, b); }
+  static FB_INLINE F32 abs(F32 x) { return _mm256_andnot_ps(set(-0.0f), x); }
+  static FB_INLINE F32 copy_sign(F32 x, F32 sign) { return _mm256_or_ps(abs(x), _mm256_and_ps(set(-0.0f), sign)); }
+  static FB_INLINE F32 select_less(F32 a, F32 b, F32 yes, F32 no) {
+    return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+  }
   static FB_INLINE float reduce_min(F32 x) {
     __m128 half = _mm_min_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     half = _mm_min_ps(half, _mm_movehl_ps(half, half));
@@ -98,6 +103,23 @@ struct Simd {
   static FB_INLINE I32 add(I32 a, I32 b) { return _mm256_add_epi32(a, b); }
   static FB_INLINE I32 sub(I32 a, I32 b) { return _mm256_sub_epi32(a, b); }
   static FB_INLINE I32 mul(I32 a, I32 b) { return _mm256_mullo_epi32(a, b); }
+
+  static FB_INLINE I32 bit_and(I32 a, I32 b) { return _mm256_and_si256(a, b); }
+  template <int kBits>
+  static FB_INLINE I32 shift_left(I32 x) {
+    return _mm256_slli_epi32(x, kBits);
+  }
+  template <int kBits>
+  static FB_INLINE I32 shift_right(I32 x) {
+    return _mm256_srai_epi32(x, kBits);
+  }
+  static FB_INLINE I32 as_bits(F32 x) { return _mm256_castps_si256(x); }
+  static FB_INLINE F32 as_real(I32 x) { return _mm256_castsi256_ps(x); }
+  static FB_INLINE F32 lookup16(const float* table, I32 index) {
+    const F32 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), index);
+    const F32 high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), index);
+    return _mm256_blendv_ps(low, high, as_real(shift_left<28>(index)));
+  }
 
   static FB_INLINE F32 to_float(I32 x) { return _mm256_cvtepi32_ps(x); }
   static FB_INLINE I32 to_int_nearest_even(F32 x) { return _mm256_cvtps_epi32(x); }

@@ -73,12 +73,36 @@ struct Simd {
   // Where one operand is NaN the result is b.
   static FB_INLINE F32 min(F32 a, F32 b) { return _mm512_min_ps(a, b); }
   static FB_INLINE F32 max(F32 a, F32 b) { return _mm512_max_ps(a, b); }
+  static FB_INLINE F32 abs(F32 x) { return _mm512_abs_ps(x); }
+  static FB_INLINE F32 copy_sign(F32 x, F32 sign) {  // where a bit of the mask is set, that of sign; else that of x
+    const __m512i mask = _mm512_set1_epi32(INT32_MIN);
+    return as_real(_mm512_ternarylogic_epi32(mask, as_bits(sign), as_bits(x), 0xca));
+  }
+  static FB_INLINE F32 select_less(F32 a, F32 b, F32 yes, F32 no) {  // a < b ? yes : no
+    return _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), yes);
+  }
   static FB_INLINE float reduce_min(F32 x) { return _mm512_reduce_min_ps(x); }
   static FB_INLINE float reduce_max(F32 x) { return _mm512_reduce_max_ps(x); }
 
   static FB_INLINE I32 add(I32 a, I32 b) { return _mm512_add_epi32(a, b); }
   static FB_INLINE I32 sub(I32 a, I32 b) { return _mm512_sub_epi32(a, b); }
   static FB_INLINE I32 mul(I32 a, I32 b) { return _mm512_mullo_epi32(a, b); }
+
+  static FB_INLINE I32 bit_and(I32 a, I32 b) { return _mm512_and_si512(a, b); }
+  template <int kBits>
+  static FB_INLINE I32 shift_left(I32 x) {
+    return _mm512_slli_epi32(x, kBits);
+  }
+  template <int kBits>
+  static FB_INLINE I32 shift_right(I32 x) {  // copies of the sign come in
+    return _mm512_srai_epi32(x, kBits);
+  }
+  static FB_INLINE I32 as_bits(F32 x) { return _mm512_castps_si512(x); }
+  static FB_INLINE F32 as_real(I32 x) { return _mm512_castsi512_ps(x); }
+  // table[index % 16]; the table is aligned to 64 bytes.
+  static FB_INLINE F32 lookup16(const float* table, I32 index) {
+    return _mm512_permutexvar_ps(index, _mm512_load_ps(table));
+  }
 
   static FB_INLINE F32 to_float(I32 x) { return _mm512_cvtepi32_ps(x); }
   static FB_INLINE I32 to_int_nearest_even(F32 x) { return _mm512_cvtps_epi32(x); }

@@ -92,12 +92,34 @@ struct Simd {
   static FB_INLINE F32 fma(F32 a, F32 b, F32 c) { return vfmaq_f32(c, a, b); }
   static FB_INLINE F32 min(F32 a, F32 b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
   static FB_INLINE F32 max(F32 a, F32 b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+  static FB_INLINE F32 abs(F32 x) { return vabsq_f32(x); }
+  static FB_INLINE F32 copy_sign(F32 x, F32 sign) { return vbslq_f32(vdupq_n_u32(0x80000000u), sign, x); }
+  static FB_INLINE F32 select_less(F32 a, F32 b, F32 yes, F32 no) { return vbslq_f32(vcltq_f32(a, b), yes, no); }
   static FB_INLINE float reduce_min(F32 x) { return vminvq_f32(x); }
   static FB_INLINE float reduce_max(F32 x) { return vmaxvq_f32(x); }
 
   static FB_INLINE I32 add(I32 a, I32 b) { return vaddq_s32(a, b); }
   static FB_INLINE I32 sub(I32 a, I32 b) { return vsubq_s32(a, b); }
   static FB_INLINE I32 mul(I32 a, I32 b) { return vmulq_s32(a, b); }
+
+  static FB_INLINE I32 bit_and(I32 a, I32 b) { return vandq_s32(a, b); }
+  template <int kBits>
+  static FB_INLINE I32 shift_left(I32 x) {
+    return vshlq_n_s32(x, kBits);
+  }
+  template <int kBits>
+  static FB_INLINE I32 shift_right(I32 x) {
+    return vshrq_n_s32(x, kBits);
+  }
+  static FB_INLINE I32 as_bits(F32 x) { return vreinterpretq_s32_f32(x); }
+  static FB_INLINE F32 as_real(I32 x) { return vreinterpretq_f32_s32(x); }
+  static FB_INLINE F32 lookup16(const float* table, I32 index) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(table);
+    const uint8x16x4_t entries = {{vld1q_u8(bytes), vld1q_u8(bytes + 16), vld1q_u8(bytes + 32), vld1q_u8(bytes + 48)}};
+    // Of each index the places of its four bytes.
+    const int32x4_t places = vmlaq_n_s32(vdupq_n_s32(0x03020100), vandq_s32(index, vdupq_n_s32(15)), 0x04040404);
+    return vreinterpretq_f32_u8(vqtbl4q_u8(entries, vreinterpretq_u8_s32(places)));
+  }
 
   static FB_INLINE F32 to_float(I32 x) { return vcvtq_f32_s32(x); }
   static FB_INLINE I32 to_int_nearest_even(F32 x) { return vcvtnq_s32_f32(x); }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/float_math.h"
+#include "kernels/float_rows.h"
 #include "schema/tflite.h"
 
 namespace fewbits::ops::rnn {
@@ -51,9 +51,7 @@ void apply_activation(ActivationFunctionType activation, float* x, size_t count)
   }
 }
 
-void apply_sigmoid(float* x, size_t count) noexcept {
-  for (size_t i = 0; i < count; ++i) x[i] = logistic_f32(x[i]);
-}
+void apply_sigmoid(float* x, size_t count) noexcept { select_float_rows(isa()).logistic(x, x, count); }
 
 void normalize(float* x, size_t count) noexcept {
   float sum = 0.0f;
