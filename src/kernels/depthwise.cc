@@ -50,10 +50,18 @@ constexpr size_t kLeastWork = 16384;  // multiplications that are worth a task
 constexpr size_t kRowsAtOnce = 4;     // kernels take rows by this many
 
 template <class Kernel>
-void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Args& args) noexcept {
+void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Args& args, RowsTo rows) noexcept {
   const size_t work_of_row = args.in.taps * args.channels + 1;
   const size_t grain = (kLeastWork / work_of_row / kRowsAtOnce + 1) * kRowsAtOnce;
-  parallel_for(pool, args.rows, grain, [&](size_t begin, size_t end) { kernel.run(args, begin, end); });
+  const size_t block =
+      rows.sink == nullptr ? args.rows : (rows.sink->at_once() + kRowsAtOnce - 1) / kRowsAtOnce * kRowsAtOnce;
+  parallel_for(pool, args.rows, grain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; i += block) {
+      const size_t block_end = std::min(i + block, end);
+      kernel.run(args, i, block_end);
+      rows.take(i, block_end);
+    }
+  });
 }
 
 }  // namespace
@@ -73,15 +81,17 @@ const DepthwiseS16S8Kernel& select_depthwise_s16s8(Isa isa, size_t depth_multipl
   return select(depthwise_s16s8_kernels(), isa, depth_multiplier, 0, 0);
 }
 
-void run_depthwise(const ThreadPool* pool, const DepthwiseF32Kernel& kernel, const DepthwiseF32Args& args) noexcept {
-  run(pool, kernel, args);
+void run_depthwise(const ThreadPool* pool, const DepthwiseF32Kernel& kernel, const DepthwiseF32Args& args,
+                   RowsTo rows) noexcept {
+  run(pool, kernel, args, rows);
 }
-void run_depthwise(const ThreadPool* pool, const DepthwiseS8Kernel& kernel, const DepthwiseS8Args& args) noexcept {
-  run(pool, kernel, args);
+void run_depthwise(const ThreadPool* pool, const DepthwiseS8Kernel& kernel, const DepthwiseS8Args& args,
+                   RowsTo rows) noexcept {
+  run(pool, kernel, args, rows);
 }
-void run_depthwise(const ThreadPool* pool, const DepthwiseS16S8Kernel& kernel,
-                   const DepthwiseS16S8Args& args) noexcept {
-  run(pool, kernel, args);
+void run_depthwise(const ThreadPool* pool, const DepthwiseS16S8Kernel& kernel, const DepthwiseS16S8Args& args,
+                   RowsTo rows) noexcept {
+  run(pool, kernel, args, rows);
 }
 
 }  // namespace fewbits

@@ -123,9 +123,12 @@ const DepthwiseS8Kernel& select_depthwise_s8(Isa isa, size_t depth_multiplier, i
                                              size_t channels = 0) noexcept;
 const DepthwiseS16S8Kernel& select_depthwise_s16s8(Isa isa, size_t depth_multiplier) noexcept;
 
-// All rows on a pool (null: on the caller).
-void run_depthwise(const ThreadPool* pool, const DepthwiseF32Kernel& kernel, const DepthwiseF32Args& args) noexcept;
-void run_depthwise(const ThreadPool* pool, const DepthwiseS8Kernel& kernel, const DepthwiseS8Args& args) noexcept;
-void run_depthwise(const ThreadPool* pool, const DepthwiseS16S8Kernel& kernel, const DepthwiseS16S8Args& args) noexcept;
+// All rows on a pool (null: on the caller); they go to `rows`.
+void run_depthwise(const ThreadPool* pool, const DepthwiseF32Kernel& kernel, const DepthwiseF32Args& args,
+                   RowsTo rows = {}) noexcept;
+void run_depthwise(const ThreadPool* pool, const DepthwiseS8Kernel& kernel, const DepthwiseS8Args& args,
+                   RowsTo rows = {}) noexcept;
+void run_depthwise(const ThreadPool* pool, const DepthwiseS16S8Kernel& kernel, const DepthwiseS16S8Args& args,
+                   RowsTo rows = {}) noexcept;
 
 }  // namespace fewbits

@@ -36,14 +36,31 @@ constexpr size_t divide_up(size_t a, size_t b) noexcept { return (a + b - 1) / b
 constexpr size_t kTasksPerThread = 4;
 constexpr double kLeastWork = 32768;  // multiplications that are worth waking a thread
 
+constexpr size_t kWeightsToPassAgain =
+    256 * 1024;  // bytes of weights that are worth reading again for every block of rows
+
+// All columns of some rows, handed on in blocks.
 template <class Kernel>
-void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Args& args) noexcept {
+void run_rows(const Kernel& kernel, const typename Kernel::Args& args, size_t begin, size_t end, RowsTo rows) noexcept {
+  size_t block = end - begin;
+  if (rows.sink != nullptr && kernel.packed_size(args.n, args.a.taps, args.a.tap_k) <= kWeightsToPassAgain) {
+    block = divide_up(rows.sink->at_once(), kernel.mr) * kernel.mr;
+  }
+  for (size_t m = begin; m < end; m += block) {
+    const size_t m_end = std::min(m + block, end);
+    kernel.run(args, {m, m_end, 0, args.n});
+    rows.take(m, m_end);
+  }
+}
+
+template <class Kernel>
+void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Args& args, RowsTo rows) noexcept {
   const size_t m_tiles = divide_up(args.m, kernel.mr);
   const size_t panels = divide_up(args.n, kernel.nr);
   const double work = static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.a.taps) *
                       static_cast<double>(args.a.tap_k);
   if (pool == nullptr || pool->threads() == 1 || work < 2 * kLeastWork) {
-    return kernel.run(args, {0, args.m, 0, args.n});
+    return run_rows(kernel, args, 0, args.m, rows);
   }
   // Rows first: each task then stages its rows once. Columns as well where rows are too few for all threads.
   const size_t wanted =
@@ -52,12 +69,21 @@ void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Ar
   const size_t m_tasks = divide_up(args.m, m_step);
   const size_t n_step = divide_up(panels, divide_up(wanted, m_tasks)) * kernel.nr;
   const size_t n_tasks = divide_up(args.n, n_step);
+  if (n_tasks == 1) {
+    return pool->parallel_for(m_tasks, 1, [&](size_t begin, size_t end) {
+      for (size_t task = begin; task < end; ++task) {
+        run_rows(kernel, args, task * m_step, std::min((task + 1) * m_step, args.m), rows);
+      }
+    });
+  }
   pool->parallel_for(m_tasks * n_tasks, 1, [&](size_t begin, size_t end) {
     for (size_t task = begin; task < end; ++task) {
       const size_t m = task / n_tasks * m_step, n = task % n_tasks * n_step;
       kernel.run(args, {m, std::min(m + m_step, args.m), n, std::min(n + n_step, args.n)});
     }
   });
+  if (rows.sink == nullptr) return;
+  pool->parallel_for(args.m, 1, [&](size_t begin, size_t end) { rows.take(begin, end); });
 }
 
 }  // namespace
@@ -70,14 +96,14 @@ const GemmF32Kernel& select_gemm_f32(Isa isa) noexcept { return first_usable(gem
 const GemmS8Kernel& select_gemm_s8(Isa isa) noexcept { return first_usable(gemm_s8_kernels(), isa); }
 const GemmS16S8Kernel& select_gemm_s16s8(Isa isa) noexcept { return first_usable(gemm_s16s8_kernels(), isa); }
 
-void run_gemm(const ThreadPool* pool, const GemmF32Kernel& kernel, const GemmF32Args& args) noexcept {
-  run(pool, kernel, args);
+void run_gemm(const ThreadPool* pool, const GemmF32Kernel& kernel, const GemmF32Args& args, RowsTo rows) noexcept {
+  run(pool, kernel, args, rows);
 }
-void run_gemm(const ThreadPool* pool, const GemmS8Kernel& kernel, const GemmS8Args& args) noexcept {
-  run(pool, kernel, args);
+void run_gemm(const ThreadPool* pool, const GemmS8Kernel& kernel, const GemmS8Args& args, RowsTo rows) noexcept {
+  run(pool, kernel, args, rows);
 }
-void run_gemm(const ThreadPool* pool, const GemmS16S8Kernel& kernel, const GemmS16S8Args& args) noexcept {
-  run(pool, kernel, args);
+void run_gemm(const ThreadPool* pool, const GemmS16S8Kernel& kernel, const GemmS16S8Args& args, RowsTo rows) noexcept {
+  run(pool, kernel, args, rows);
 }
 
 }  // namespace fewbits

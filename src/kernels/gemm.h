@@ -24,6 +24,7 @@
 #include "base/cpu.h"
 #include "base/thread_pool.h"
 #include "kernels/fixed_point.h"
+#include "kernels/row_sink.h"
 
 namespace fewbits {
 
@@ -157,9 +158,10 @@ const GemmF32Kernel& select_gemm_f32(Isa isa) noexcept;
 const GemmS8Kernel& select_gemm_s8(Isa isa) noexcept;
 const GemmS16S8Kernel& select_gemm_s16s8(Isa isa) noexcept;
 
-// The whole product on a pool (null: on the caller), cut along m and, where rows are few, along n.
-void run_gemm(const ThreadPool* pool, const GemmF32Kernel& kernel, const GemmF32Args& args) noexcept;
-void run_gemm(const ThreadPool* pool, const GemmS8Kernel& kernel, const GemmS8Args& args) noexcept;
-void run_gemm(const ThreadPool* pool, const GemmS16S8Kernel& kernel, const GemmS16S8Args& args) noexcept;
+// The whole product on a pool (null: on the caller), cut along m and, where rows are few, along n. Its rows go to `rows`.
+void run_gemm(const ThreadPool* pool, const GemmF32Kernel& kernel, const GemmF32Args& args, RowsTo rows = {}) noexcept;
+void run_gemm(const ThreadPool* pool, const GemmS8Kernel& kernel, const GemmS8Args& args, RowsTo rows = {}) noexcept;
+void run_gemm(const ThreadPool* pool, const GemmS16S8Kernel& kernel, const GemmS16S8Args& args,
+              RowsTo rows = {}) noexcept;
 
 }  // namespace fewbits

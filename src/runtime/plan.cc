@@ -8,6 +8,7 @@
 #include "ops/evaluate.h"
 #include "runtime/byte_chains.h"
 #include "runtime/memory_plan.h"
+#include "runtime/row_chains.h"
 
 namespace fewbits::runtime {
 
@@ -28,6 +29,7 @@ class PlanBuilder {
     FB_TRY(start_values());
     if (options_.fuse) chains_.emplace(*plan_->model_, *graph_);
     for (NodeId id : graph_->order()) FB_TRY(add_step(id));
+    if (options_.fuse) join_row_chains(*plan_->model_, *graph_, infos_, plan_->steps_);
     FB_TRY(layout());
     return std::shared_ptr<const Plan>(std::move(plan_));
   }

@@ -37,7 +37,7 @@ struct ValuePlan {
 
 // One kernel's work: a node's, or that of several nodes that run as one.
 struct Step {
-  NodeId node = 0;  // of several the last
+  NodeId node = 0;  // of several the one that stands for all
   const OpDef* def = nullptr;
   std::vector<ValueId> inputs, outputs;
   bool dynamic = false;  // infer and prepare at run time

@@ -384,7 +384,7 @@ std::vector<KernelChoice> Runtime::kernels() const {
     const Node& node = impl_->graph().node(steps[s].node);
     KernelChoice choice{steps[s].node, node.type_name(), {}, impl_->session->choice(s), steps[s].prepared.declined};
     if (!node.outputs.empty() && impl_->graph().valid(node.outputs[0]))
-      choice.name = impl_->graph().value(node.outputs[0]).name;
+      choice.name = impl_->graph().value(steps[s].outputs[0]).name;
     out.push_back(std::move(choice));
   }
   return out;

@@ -4,6 +4,7 @@
 #include "ops/conv/conv_kernels.h"
 #include "ops/conv/offset_table.h"
 #include "ops/conv/op.h"
+#include "ops/row_kernel.h"
 #include "schema/tflite.h"
 
 namespace fewbits::ops {
@@ -50,7 +51,7 @@ ConvPlan plan_conv(const ConvGeometry& g, const FilterStrides& strides) {
 
 // One convolution. Kernel: a gemm kernel; kHybrid: float operands over an int8 kernel.
 template <class GemmType, bool kHybrid>
-class ConvKernel final : public Kernel {
+class ConvKernel final : public RowKernel {
  public:
   using Row = typename ProductTypes<GemmType>::Row;
   using In = std::conditional_t<kHybrid, float, Row>;
@@ -91,7 +92,7 @@ class ConvKernel final : public Kernel {
     return fmt::format("{}{} {}", kHybrid ? "hybrid " : "", gemm_.name, rows);
   }
 
-  void run(const RunArgs& run) const noexcept override {
+  void run_rows(const RunArgs& run, RowsTo rows) const noexcept override {
     auto args = args_;
     const void* bias = widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr,
                                   static_cast<size_t>(plan_.geometry.out_channels), run.workspace + bias_);
@@ -106,12 +107,13 @@ class ConvKernel final : public Kernel {
     if constexpr (!kHybrid) {
       if (plan_.direct) {  // the whole batch at once
         args.m = static_cast<size_t>(g.batch) * g.out_positions();
-        return multiply(run.pool, args, input, out<Out>(run), packed, bias);
+        return multiply(run.pool, args, input, out<Out>(run), packed, bias, rows);
       }
     }
     for (int32_t n = 0; n < g.batch; ++n) {
       const Row* image = rows_of_image(run, args, input + static_cast<size_t>(n) * g.in_image());
-      convolve_image(run, args, image, out<Out>(run) + static_cast<size_t>(n) * g.out_image(), packed, bias);
+      convolve_image(run, args, image, out<Out>(run) + static_cast<size_t>(n) * g.out_image(), packed, bias,
+                     rows.from(static_cast<size_t>(n) * g.out_positions()));
     }
   }
 
@@ -188,33 +190,34 @@ class ConvKernel final : public Kernel {
   }
 
   void convolve_image(const RunArgs& run, Args& args, const Row* image, Out* to, const std::byte* packed,
-                      const void* bias) const noexcept {
+                      const void* bias, RowsTo rows) const noexcept {
     const ConvGeometry& g = plan_.geometry;
     if (plan_.direct) {
       args.m = g.out_positions();
-      return multiply(run.pool, args, image, to, packed, bias);
+      return multiply(run.pool, args, image, to, packed, bias, rows);
     }
     const size_t width = static_cast<size_t>(g.out[2]);
     for (size_t begin = 0; begin < g.out_lines(); begin += table_.band_lines()) {
       const size_t end = std::min(begin + table_.band_lines(), g.out_lines());
       args.m = (end - begin) * width;
       args.a.offsets = table_.lines(begin, end, run.pool, run.workspace + offsets_);
-      multiply(run.pool, args, image, to + begin * width * args.out_stride, packed, bias);
+      multiply(run.pool, args, image, to + begin * width * args.out_stride, packed, bias, rows.from(begin * width));
     }
   }
 
   // The products of all groups.
-  void multiply(const ThreadPool* pool, Args& args, const Row* rows, Out* to, const std::byte* packed,
-                const void* bias) const noexcept {
+  void multiply(const ThreadPool* pool, Args& args, const Row* image, Out* to, const std::byte* packed,
+                const void* bias, RowsTo rows) const noexcept {
     for (size_t group = 0; group < plan_.groups(); ++group) {
       const size_t first = group * plan_.n;
-      args.a.data = rows + group * plan_.tap_k;
+      args.a.data = image + group * plan_.tap_k;
       args.packed = packed + group * packed_stride_;
       args.out = to + first;
       set_bias(args, bias, first);
       skip_channels(spec_, args, first);
-      run_gemm(pool, gemm_, args);
+      run_gemm(pool, gemm_, args, plan_.groups() == 1 ? rows : RowsTo{});
     }
+    if (plan_.groups() > 1) rows.take(0, args.m);
   }
 
   ConvPlan plan_;

@@ -4,6 +4,7 @@
 #include "ops/conv/conv_kernels.h"
 #include "ops/conv/offset_table.h"
 #include "ops/conv/op.h"
+#include "ops/row_kernel.h"
 
 namespace fewbits::ops {
 namespace {
@@ -26,7 +27,7 @@ const DepthwiseS16S8Kernel& select_depthwise(size_t, int32_t) noexcept {
 // One depthwise convolution. A depth multiplier above 1 is computed as 1 on an image whose channels are repeated in
 // workspace: that is a small part of the work, and lets every kernel take channels in vectors.
 template <class DepthwiseType, bool kHybrid>
-class DepthwiseConvKernel final : public Kernel {
+class DepthwiseConvKernel final : public RowKernel {
  public:
   using Row = typename ProductTypes<DepthwiseType>::Row;
   using In = std::conditional_t<kHybrid, float, Row>;
@@ -71,7 +72,7 @@ class DepthwiseConvKernel final : public Kernel {
     return fmt::format("{}{}{}", kHybrid ? "hybrid " : "", kernel_.name, multiplier_ > 1 ? " repeated channels" : "");
   }
 
-  void run(const RunArgs& run) const noexcept override {
+  void run_rows(const RunArgs& run, RowsTo rows) const noexcept override {
     auto args = args_;
     set_bias(args, widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr, args.channels, run.workspace + bias_));
     args.packed = packed_.data();
@@ -89,7 +90,8 @@ class DepthwiseConvKernel final : public Kernel {
         args.in.offsets = table_.lines(begin, end, run.pool, run.workspace + offsets_);
         args.rows = (end - begin) * width;
         args.out = to + begin * width * args.channels;
-        run_depthwise(run.pool, kernel_, args);
+        const size_t first = (static_cast<size_t>(n) * geometry_.out_lines() + begin) * width;
+        run_depthwise(run.pool, kernel_, args, rows.from(first));
       }
     }
   }

@@ -2,6 +2,7 @@
 #include "ops/dynamic_rows.h"
 #include "ops/fully_connected/op.h"
 #include "ops/product.h"
+#include "ops/row_kernel.h"
 #include "schema/tflite.h"
 
 namespace fewbits::ops {
@@ -13,7 +14,7 @@ struct DenseShape {
 
 // One product. Kernel: a gemm kernel; kHybrid: float operands over an int8 kernel.
 template <class GemmType, bool kHybrid>
-class DenseKernel final : public Kernel {
+class DenseKernel final : public RowKernel {
  public:
   using Row = typename ProductTypes<GemmType>::Row;
   using Out = std::conditional_t<kHybrid, float, typename ProductTypes<GemmType>::Out>;
@@ -49,7 +50,7 @@ class DenseKernel final : public Kernel {
                        packed_.data() == nullptr ? ", packed in every run" : "");
   }
 
-  void run(const RunArgs& run) const noexcept override {
+  void run_rows(const RunArgs& run, RowsTo to) const noexcept override {
     auto args = args_;
     args.packed = packed_.data();
     if (args.packed == nullptr) {
@@ -69,7 +70,7 @@ class DenseKernel final : public Kernel {
     } else {
       args.a.data = in<Row>(run, 0);
     }
-    run_gemm(run.pool, gemm_, args);
+    run_gemm(run.pool, gemm_, args, to);
   }
 
  private:
