@@ -9,13 +9,11 @@ float .tflite; both calibrate on the same 100 pictures, which TensorFlow gets de
 """
 
 import argparse
-import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 
@@ -38,15 +36,24 @@ open(target, "wb").write(converter.convert())
 """
 
 
+# A process begins with the peak of the one that started it: this one is small.
+MEASURE = """
+import os, subprocess, sys, time
+started = time.monotonic()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(time.monotonic() - started, usage.ru_maxrss / 1024)
+sys.exit(status != 0)
+"""
+
+
 def measure(arguments):
     """(seconds, peak MB) of one process."""
-    started = time.monotonic()
-    process = subprocess.Popen(list(map(str, arguments)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    error = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise RuntimeError(f"{arguments[:2]}: {error.decode()[-500:]}")
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    done = subprocess.run([sys.executable, "-S", "-c", MEASURE, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{arguments[:2]}: {done.stderr[-500:]}")
+    seconds, megabytes = map(float, done.stdout.split())
+    return seconds, megabytes
 
 
 def rows(shared, peers, rounds, folder):
