@@ -27,6 +27,7 @@ MODELS = {
     "VWW": ("mlperf_tiny/vww_float.tflite", "imagenet_500", ["--resize", "96", "--crop", "96", "--scale", str(1 / 255)],
             "mlperf_tiny/vww_int8.tflite"),
     "ResNet8": ("mlperf_tiny/resnet8_float.tflite", "cifar10_1000.npz", [], "mlperf_tiny/resnet8_int8.tflite"),
+    "Wake word": ("mlperf_tiny/wakeword.h5", "wakeword_45.npz", [], "mlperf_tiny/wakeword_int8.tflite"),
 }
 CALIBRATION_SAMPLES = 100
 MODES = ["weights", "float16", "int8", "int16x8"]
@@ -41,10 +42,10 @@ def fewbits(*arguments):
 
 
 def split(source, folder):
-    """Every fifth sample (100 of them at most) to calibrate on, the others to score on: two folders or two archives."""
+    """Every fifth sample, or fewer where that makes more than 100, to calibrate on, the others to score on: two folders or two archives."""
     if source.is_dir():
         files = sorted(p for p in source.iterdir() if p.suffix in (".jpg", ".png"))
-        chosen = set(files[::max(1, len(files) // CALIBRATION_SAMPLES)][:CALIBRATION_SAMPLES])
+        chosen = set(files[::max(5, len(files) // CALIBRATION_SAMPLES)][:CALIBRATION_SAMPLES])
         for name, keep in (("calibrate", chosen), ("score", set(files) - chosen)):
             (folder / name).mkdir()
             for file in keep:
@@ -52,7 +53,7 @@ def split(source, folder):
         return folder / "calibrate", folder / "score"
     with np.load(source) as arrays:
         count = len(arrays["labels"])
-        chosen = np.arange(0, count, max(1, count // CALIBRATION_SAMPLES))[:CALIBRATION_SAMPLES]
+        chosen = np.arange(0, count, max(5, count // CALIBRATION_SAMPLES))[:CALIBRATION_SAMPLES]
         rest = np.setdiff1d(np.arange(count), chosen)
         for name, indices in (("calibrate", chosen), ("score", rest)):
             np.savez(folder / f"{name}.npz", **{k: arrays[k][indices] for k in arrays.files if arrays[k].ndim})
@@ -74,7 +75,8 @@ def peer_samples(data, flags, size, folder):
             left, top = (picture.width - size) // 2, (picture.height - size) // 2
             pixels.append(np.asarray(picture.crop((left, top, left + size, top + size))))
     else:
-        pixels = np.load(data)["images"]
+        with np.load(data) as arrays:
+            pixels = arrays[next(name for name in arrays.files if name != "labels")]
     np.savez(folder / "peer.npz", x=((np.stack(pixels).astype(np.float32) * scale - mean) / std).astype(np.float32))
     return folder / "peer.npz"
 
@@ -90,6 +92,9 @@ def score(model, float_model, data, flags, labels):
 def table(name, shared, peers, folder):
     file, data, flags, official = MODELS[name]
     source = shared / "models" / file
+    if source.suffix != ".tflite":
+        fewbits("convert", source, "-o", folder / "float.tflite")
+        source = folder / "float.tflite"
     labels = name != "VWW"  # its pictures carry no person label here
     calibration, scored = split(shared / "sets" / data, folder)
     yield f"\n## {name}\n\n| | top-1 | agreement | SQNR dB | MB |\n|---|---|---|---|---|"
@@ -119,7 +124,7 @@ def main():
     parser.add_argument("--write", type=pathlib.Path)
     arguments = parser.parse_args()
     lines = ["# What each mode costs", "",
-             "Made by `bench/accuracy.py`: calibrated on 100 samples (every fifth picture), scored on all others. Agreement is how often the",
+             "Made by `bench/accuracy.py`: calibrated on every fifth sample (at most 100), scored on all others. Agreement is how often the",
              "largest output is the float model's; SQNR is the mean of the samples' own. The pictures of VWW carry no person",
              "label here, so its top-1 is left out of account."]
     for name in MODELS:

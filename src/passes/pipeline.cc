@@ -80,6 +80,7 @@ Result<std::vector<Count>> run_pipeline(Model& model, const PipelineOptions& opt
   restore_borders(model, model.main(), layout);
   FB_TRY(run_all(model, kLast, counts));
   compact(model);
+  for (Graph& graph : model.graphs) unique_names(graph);
   set_versions(model);
   std::vector<Count> list = {{"border-layout", counts["border-layout"]}};
   for (const Pass& pass : kPasses) list.push_back({pass.name, counts[pass.name]});

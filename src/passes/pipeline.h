@@ -58,5 +58,7 @@ size_t convert_borders(Model& model, Graph& graph, BorderLayout& layout);
 void restore_borders(Model& model, Graph& graph, const BorderLayout& layout);
 // Drops values and constants that nothing refers to, and renumbers the rest. (compact.cc)
 void compact(Model& model);
+// Numbers the later ones of values with equal names. (unique_names.cc)
+void unique_names(Graph& graph);
 
 }  // namespace fewbits::passes

@@ -1,8 +1,9 @@
-// Constant folding.
+// Constant folding; unique names.
 #include <gtest/gtest.h>
 
 #include "base/half.h"
 #include "passes/fold_constants.h"
+#include "passes/pipeline.h"
 #include "support/small_models.h"
 
 namespace fewbits::passes {
@@ -62,6 +63,21 @@ TEST(FoldConstants, DoesNotBlowUpTheModel) {
   g.outputs = {filled};
   ASSERT_TRUE(fold_constants(model));
   EXPECT_EQ(g.order().size(), 1u);
+}
+
+TEST(UniqueNames, InputsAndOutputsKeepTheirsAndOthersAreNumbered) {
+  Graph g;
+  const ValueId a = add_value(g, "x", {1}), in = add_value(g, "x", {1}), b = add_value(g, "x", {1}),
+                taken = add_value(g, "x/2", {1}), out = add_value(g, "y", {1}), c = add_value(g, "y", {1});
+  g.inputs = {in};
+  g.outputs = {out, in};
+  unique_names(g);
+  EXPECT_EQ(g.value(in).name, "x");
+  EXPECT_EQ(g.value(out).name, "y");
+  EXPECT_EQ(g.value(a).name, "x/2");
+  EXPECT_EQ(g.value(b).name, "x/3");
+  EXPECT_EQ(g.value(taken).name, "x/2/2");
+  EXPECT_EQ(g.value(c).name, "y/2");
 }
 
 }  // namespace
