@@ -30,43 +30,39 @@ struct Scaled {
 struct Equal {
   bool operator()(auto a, auto b) const noexcept { return a == b; }
 };
-struct NotEqual {
-  bool operator()(auto a, auto b) const noexcept { return a != b; }
-};
 struct Less {
   bool operator()(auto a, auto b) const noexcept { return a < b; }
 };
 struct LessEqual {
   bool operator()(auto a, auto b) const noexcept { return a <= b; }
 };
-struct Greater {
-  bool operator()(auto a, auto b) const noexcept { return a > b; }
-};
-struct GreaterEqual {
-  bool operator()(auto a, auto b) const noexcept { return a >= b; }
-};
 
+// Operand `left` compared with the other one; the answer xor-ed with `flip`.
 template <class T, class Compare, class Read>
-Prepared compare_kernel(const Broadcast<2>& plan, const Read& read_a, const Read& read_b, std::string choice) {
+Prepared compare_kernel(const Broadcast<2>& plan, const Read (&reads)[2], size_t left, uint8_t flip,
+                        std::string choice) {
+  Broadcast<2> turned = plan;
+  if (left == 1) std::swap(turned.strides[0], turned.strides[1]);
   return make_kernel(
-      [plan, read_a, read_b](const RunArgs& args) noexcept {
-        map_broadcast(plan, in<T>(args, 0), in<T>(args, 1), out<uint8_t>(args), args.pool, kCheapGrain,
-                      [&](T a, T b) noexcept { return static_cast<uint8_t>(Compare()(read_a(a), read_b(b))); });
+      [turned, a = reads[left], b = reads[1 - left], left, flip](const RunArgs& args) noexcept {
+        map_broadcast(turned, in<T>(args, left), in<T>(args, 1 - left), out<uint8_t>(args), args.pool, kCheapGrain,
+                      [&](T x, T y) noexcept { return static_cast<uint8_t>(Compare()(a(x), b(y)) ^ flip); });
       },
       std::move(choice));
 }
 
-// A kernel for the node's comparison.
+// A kernel for the node's comparison: six of three, by turning the operands or the answer round.
 template <class T, class Read>
 Prepared choose(const OpContext& context, const Broadcast<2>& plan, const Read& a, const Read& b,
                 const std::string& type) {
+  const Read reads[2] = {a, b};
   switch (context.node->op) {
-    case Op::EQUAL: return compare_kernel<T, Equal>(plan, a, b, "equal_" + type);
-    case Op::NOT_EQUAL: return compare_kernel<T, NotEqual>(plan, a, b, "not_equal_" + type);
-    case Op::LESS: return compare_kernel<T, Less>(plan, a, b, "less_" + type);
-    case Op::LESS_EQUAL: return compare_kernel<T, LessEqual>(plan, a, b, "less_equal_" + type);
-    case Op::GREATER: return compare_kernel<T, Greater>(plan, a, b, "greater_" + type);
-    default: return compare_kernel<T, GreaterEqual>(plan, a, b, "greater_equal_" + type);
+    case Op::EQUAL: return compare_kernel<T, Equal>(plan, reads, 0, 0, "equal_" + type);
+    case Op::NOT_EQUAL: return compare_kernel<T, Equal>(plan, reads, 0, 1, "not_equal_" + type);
+    case Op::LESS: return compare_kernel<T, Less>(plan, reads, 0, 0, "less_" + type);
+    case Op::LESS_EQUAL: return compare_kernel<T, LessEqual>(plan, reads, 0, 0, "less_equal_" + type);
+    case Op::GREATER: return compare_kernel<T, Less>(plan, reads, 1, 0, "greater_" + type);
+    default: return compare_kernel<T, LessEqual>(plan, reads, 1, 0, "greater_equal_" + type);
   }
 }
 
