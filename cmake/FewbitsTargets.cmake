@@ -29,6 +29,12 @@ function(fb_compile_options target)
   endif()
 endfunction()
 
+function(fb_precompile target)
+  if(FEWBITS_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/schema/tflite.h)
+  endif()
+endfunction()
+
 # fb_sources(OUT folder...): the library sources of folders: *.cc but tests, benchmarks and ISAs of another processor.
 function(fb_sources out)
   set(result)
@@ -40,7 +46,7 @@ function(fb_sources out)
       list(FILTER of_isa INCLUDE REGEX "[/_]${isa}\\.cc$")
       if((isa IN_LIST FB_X86_ISAS AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64") OR
          (isa IN_LIST FB_ARM_ISAS AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64"))
-        set_source_files_properties(${of_isa} PROPERTIES COMPILE_OPTIONS "${FB_ISA_${isa}}")
+        set_source_files_properties(${of_isa} PROPERTIES COMPILE_OPTIONS "${FB_ISA_${isa}}" SKIP_PRECOMPILE_HEADERS ON)
       elseif(of_isa)
         list(REMOVE_ITEM found ${of_isa})
       endif()
@@ -79,7 +85,7 @@ function(fb_protos out)
     add_custom_command(OUTPUT ${stem}.cc ${stem}.h
       COMMAND protobuf::protoc --proto_path=${CMAKE_CURRENT_SOURCE_DIR} --cpp_out=${CMAKE_CURRENT_BINARY_DIR} ${proto}
       WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} DEPENDS ${proto} VERBATIM)
-    set_source_files_properties(${stem}.cc PROPERTIES COMPILE_OPTIONS "-w")  # generated: not ours to clean
+    set_source_files_properties(${stem}.cc PROPERTIES COMPILE_OPTIONS "-w" SKIP_PRECOMPILE_HEADERS ON)  # generated: not ours to clean
     list(APPEND result ${stem}.cc ${stem}.h)
   endforeach()
   set(${out} ${result} PARENT_SCOPE)
