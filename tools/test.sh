@@ -3,8 +3,8 @@
 #
 #   tools/test.sh [STEP]...
 #     setup style gcc conformance models      what runs when none is named
-#     asan install                            what CI (.ci/run) runs after these
-#     fuzz tsan                               every reader of bytes for a minute; the threaded part
+#     asan fuzz tsan install                  what CI (.ci/run) runs after these: sanitizers, every reader of bytes for a minute,
+#                                             the threaded part, the installed package
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
 #     python                                  the wheel, and its tests in an environment of its own
 #     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
