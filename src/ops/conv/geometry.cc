@@ -1,8 +1,6 @@
 // The shapes of a convolution.
 #include "ops/conv/geometry.h"
 
-#include <algorithm>
-
 #include "ops/support.h"
 #include "ops/window.h"
 #include "schema/tflite.h"
@@ -139,7 +137,7 @@ Result<ConvGeometry> conv_geometry(const OpContext& context, const Shape* out_sh
                         .stride = options.stride,
                         .dilation = options.dilation};
   if (geometry.transposed) geometry.out = spatial(*out_shape);
-  geometry.groups = op == Op::DEPTHWISE_CONV_2D ? std::max(geometry.in_channels, 1) : geometry.in_channels / filter.in;
+  geometry.groups = op == Op::DEPTHWISE_CONV_2D ? geometry.in_channels : geometry.in_channels / filter.in;
   const bool grouped = op == Op::CONV_2D || op == Op::DEPTHWISE_CONV_2D;
   if (geometry.in_channels % filter.in != 0 || geometry.groups < 1 || filter.out % geometry.groups != 0 ||
       (!grouped && geometry.groups != 1)) {

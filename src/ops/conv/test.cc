@@ -356,6 +356,7 @@ TEST(Conv, RefusesWhatMakesNoSense) {
   EXPECT_TRUE(
       contains(refusal({.in = image}, {2, 1, 1, 6}, quant({std::numeric_limits<float>::infinity()})), "scale inf"));
   EXPECT_TRUE(contains(refusal({.op = Op::DEPTHWISE_CONV_2D, .in = image}, {1, 1, 1, 7}), "does not fit"));
+  EXPECT_TRUE(contains(refusal({.op = Op::DEPTHWISE_CONV_2D, .in = {1, 4, 4, 0}}, {1, 1, 1, 6}), "0 input channels"));
   EXPECT_TRUE(contains(refusal({.op = Op::DEPTHWISE_CONV_2D, .in = image}, {2, 1, 1, 6}), "must be 1"));
 }
 
