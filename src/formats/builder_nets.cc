@@ -114,19 +114,16 @@ ValueId GraphBuilder::transpose_conv(ValueId x, ValueId filter, ValueId bias, co
   };
   const ValueId sizes =
       pack({size_of(x, 0), size(1, w.stride_h, kh, out_h), size(2, w.stride_w, kw, out_w), int_scalar(channels)}, 0);
-  std::vector<ValueId> inputs = {sizes, filter, x};
-  if (bias != kNoValue) inputs.push_back(bias);
-  ValueId y = node(Op::TRANSPOSE_CONV, inputs, options(std::move(table)));
-  if (same || valid) return y;
   // What lies beyond the full result (output padding) is bias alone.
+  const bool bias_behind = !same && !valid && (w.bottom < 0 || w.right < 0) && bias != kNoValue;
+  std::vector<ValueId> inputs = {sizes, filter, x};
+  if (bias != kNoValue && !bias_behind) inputs.push_back(bias);
+  const ValueId y = node(Op::TRANSPOSE_CONV, inputs, options(std::move(table)));
+  if (same || valid) return y;
   std::vector<std::array<int32_t, 2>> pads(4, {0, 0});
   pads[1] = {-w.top, -w.bottom};
   pads[2] = {-w.left, -w.right};
-  if ((w.bottom < 0 || w.right < 0) && bias != kNoValue) {
-    graph().node(producer_[static_cast<size_t>(y)]).inputs.pop_back();
-    return add(pad(y, pads), bias);
-  }
-  return pad(y, pads);
+  return bias_behind ? add(pad(y, pads), bias) : pad(y, pads);
 }
 
 ValueId GraphBuilder::conv3d(ValueId x, ValueId filter, ValueId bias, const std::array<int32_t, 3>& stride,

@@ -10,4 +10,12 @@ ValueId softsign(GraphBuilder& b, ValueId x);  // x / (1 + |x|)
 ValueId selu(GraphBuilder& b, ValueId x);
 ValueId silu(GraphBuilder& b, ValueId x);  // x * sigmoid(x)
 
+// (x - mean) / sqrt(variance + epsilon) * scale + offset is x * factor + addend: vectors over the channels. `scale` and `offset`
+// may be kNoValue. Statistics that are constants, as at inference, are computed with in float64 and rounded once.
+struct ScaleAndShift {
+  ValueId factor, addend;
+};
+ScaleAndShift batch_norm(GraphBuilder& b, ValueId scale, ValueId offset, ValueId mean, ValueId variance,
+                         double epsilon);
+
 }  // namespace fewbits::formats

@@ -1,5 +1,6 @@
 // Arithmetic with constants: what does nothing goes, two in a row become one.
 #include <algorithm>
+#include <cmath>
 
 #include "passes/pipeline.h"
 #include "passes/rewriter.h"
@@ -26,16 +27,33 @@ std::optional<Scalar> with_scalar(const Rewriter& r, NodeId id) {
   return left ? std::optional(Scalar{node.inputs[1], *left}) : std::nullopt;
 }
 
-// x * 1, x / 1, x + 0, x - 0
-bool does_nothing(Rewriter& r, NodeId id, const Scalar& s) {
+// The number that every element of a float32 constant is.
+std::optional<float> uniform(const Graph& graph, ValueId id) {
+  if (id == kNoValue) return std::nullopt;
+  const Value& value = graph.value(id);
+  if (!value.is_const || value.dtype != DType::kFloat32 || value.sparsity != nullptr || value.data.empty())
+    return std::nullopt;
+  const auto numbers = value.data.as<float>();
+  const bool same = std::all_of(numbers.begin(), numbers.end(), [&](float n) { return n == numbers[0]; });
+  return same ? std::optional(numbers[0]) : std::nullopt;
+}
+
+// x * 1, x / 1, x + 0, x - 0, by a number or a vector of it.
+bool does_nothing(Rewriter& r, NodeId id) {
   const Node& node = r.node(id);
-  const bool scales = node.op == Op::MUL || node.op == Op::DIV;
-  if (s.number != (scales ? 1.0f : 0.0f) || activation_of(node) != ActivationFunctionType::NONE) return false;
+  const bool scales = node.op == Op::MUL || node.op == Op::DIV, commutes = node.op == Op::MUL || node.op == Op::ADD;
+  if ((!scales && node.op != Op::ADD && node.op != Op::SUB) || activation_of(node) != ActivationFunctionType::NONE)
+    return false;
+  const float nothing = scales ? 1.0f : 0.0f;
   const ValueId y = node.outputs[0];
-  if (open_shape(r.value(s.x)) != open_shape(r.value(y)) || r.is_const(s.x)) return false;
-  if (!r.replace(y, s.x)) return false;
-  if (r.live(id)) r.remove(id);
-  return true;
+  for (size_t constant : {size_t{1}, size_t{0}}) {
+    if ((constant == 0 && !commutes) || uniform(r.graph(), node.inputs[constant]) != nothing) continue;
+    const ValueId x = node.inputs[1 - constant];
+    if (open_shape(r.value(x)) != open_shape(r.value(y)) || r.is_const(x) || !r.replace(y, x)) return false;
+    if (r.live(id)) r.remove(id);
+    return true;
+  }
+  return false;
 }
 
 // (x * a) * b is x * (a * b); a sum likewise.
@@ -48,6 +66,10 @@ bool twice(Rewriter& r, NodeId id, const Scalar& s) {
   const auto inner = with_scalar(r, before);
   if (!inner || r.is_const(inner->x) || open_shape(r.value(inner->x)) != open_shape(r.value(s.x))) return false;
   const float both = node.op == Op::MUL ? inner->number * s.number : inner->number + s.number;
+  // One number must say what two did: not what overflows or vanishes, nor a sum that cancels (x + 1e9 - 1e9 rounds x).
+  if (!std::isfinite(both)) return false;
+  if (node.op == Op::MUL && both == 0 && inner->number != 0 && s.number != 0) return false;
+  if (node.op == Op::ADD && std::signbit(inner->number) != std::signbit(s.number)) return false;
   const std::string name = r.value(node.outputs[0]).name + "/const";
   const ValueId number = r.add_const(ConstData::own(std::vector<float>{both}), DType::kFloat32, {}, name);
   r.set_input(id, 0, inner->x);
@@ -79,8 +101,12 @@ Result<size_t> fold_arithmetic(Model&, Graph& graph) {
   size_t changes = 0;
   for (NodeId id : r.order()) {
     if (!r.live(id)) continue;
+    if (does_nothing(r, id)) {
+      ++changes;
+      continue;
+    }
     const auto s = with_scalar(r, id);
-    if (s && (does_nothing(r, id, *s) || twice(r, id, *s) || division(r, id, *s))) ++changes;
+    if (s && (twice(r, id, *s) || division(r, id, *s))) ++changes;
   }
   return changes;
 }

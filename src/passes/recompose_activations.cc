@@ -8,7 +8,9 @@
 namespace fewbits::passes {
 namespace {
 
-bool near(float a, double b) { return std::abs(static_cast<double>(a) - b) <= 1e-4 * std::abs(b); }
+// The number that float32 keeps of b, or one that a few roundings made: what an exporter rounds further (0.1667 for 1 / 6) is a
+// function of its own.
+bool near(float a, double b) { return std::abs(static_cast<double>(a) - b) <= 1e-6 * std::abs(b); }
 
 class Matcher {
  public:
@@ -115,7 +117,7 @@ ValueId half_product(const Rewriter& r, const Matcher& m, ValueId y, ValueId bra
 
 // The argument of tanh in the approximation of GELU: sqrt(2 / pi) * (x + 0.044715 * x^3).
 bool is_tanh_argument(const Rewriter& r, const Matcher& m, ValueId argument, ValueId x) {
-  const ValueId sum = m.with_number(argument, Op::MUL, 0.7978845608);
+  const ValueId sum = m.with_number(argument, Op::MUL, 0.79788456080286536);
   if (sum == kNoValue || !r.made_by(sum, Op::ADD)) return false;
   const Node& node = r.node(r.producer(sum));
   for (size_t i : {size_t{0}, size_t{1}}) {
@@ -162,7 +164,7 @@ Result<size_t> recompose_activations(Model&, Graph& graph) {
         const ValueId x = half_product(r, m, y, bracket);
         if (x == kNoValue || open_shape(r.value(x)) != open_shape(r.value(y))) continue;
         const bool fits =
-            exact ? m.with_number(argument, Op::MUL, 0.70710678) == x : is_tanh_argument(r, m, argument, x);
+            exact ? m.with_number(argument, Op::MUL, 0.70710678118654752) == x : is_tanh_argument(r, m, argument, x);
         if (!fits) continue;
         tflite::GeluOptionsT table;
         table.approximate = !exact;

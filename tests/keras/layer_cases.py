@@ -104,6 +104,13 @@ def merges():
     yield "dot", lambda x, y: L.Dot(axes=1)([x, y]), [VECTOR, VECTOR]
     yield "dot_normalized", lambda x, y: L.Dot(axes=1, normalize=True)([x, y]), [VECTOR, VECTOR]
     yield "dot_matrices", lambda x, y: L.Dot(axes=(2, 2))([x, y]), [LINE, (5, 6)]
+    ops = keras.ops
+    yield "reductions", lambda x: ops.sum(x, axis=-1, keepdims=True) + ops.mean(x, axis=(1, 2), keepdims=True) * ops.max(x), [IMAGE]
+    yield "where", lambda x, y: ops.where(ops.logical_and(x > 0, ops.logical_not(y <= 0.5)), x, y), [IMAGE, IMAGE]
+    yield "likes", lambda x: x * ops.ones_like(x) + ops.zeros_like(x), [IMAGE]
+    yield "expand_and_squeeze", lambda x: ops.squeeze(ops.expand_dims(x, 1) * ops.cast(ops.expand_dims(x, 1) > 0, "float32"), 1), [LINE]
+    yield "any_of", lambda x: ops.cast(ops.any(x > 2, axis=1), "float32") - ops.cast(ops.all(x > -2, axis=1), "float32"), [LINE]
+    yield "matmul", lambda x, y: ops.matmul(x, y), [LINE, (6, 5)]
     yield "operators", lambda x, y: (x + y) * 2.0 - y / 3.0, [IMAGE, IMAGE]
 
 
@@ -139,6 +146,27 @@ def pools():
         yield layer(f"global_{kind}_keepdims", lambda k=kind: getattr(L, f"Global{k}Pooling2D")(keepdims=True))
 
 
+def masked(x):
+    """Some steps of the noise are zero, and do not count."""
+    return L.Masking()(L.ReLU()(L.Reshape((12, 6))(L.ZeroPadding1D((2, 3))(L.Cropping1D((1, 4))(x)))))
+
+
+def with_state(name):
+    def call(x, y):
+        states = [y, L.Dense(7)(y)] if name == "LSTM" else y
+        return getattr(L, name)(7, return_sequences=True)(x, initial_state=states)
+
+    return call
+
+
+def with_states(name):
+    def call(x, y):
+        states = [L.Dense(7)(y) for _ in range(4 if name == "LSTM" else 2)]
+        return L.Bidirectional(getattr(L, name)(7))(x, initial_state=states)
+
+    return call
+
+
 def recurrent():
     noise = keras.initializers.RandomUniform(-0.5, 0.5, seed=5)
     for name in ("SimpleRNN", "LSTM", "GRU"):
@@ -151,6 +179,18 @@ def recurrent():
         yield layer(f"bidirectional_{name}", lambda n=name: L.Bidirectional(getattr(L, n)(7)), LINE)
         yield layer(f"bidirectional_{name}_sequences",
                     lambda n=name: L.Bidirectional(getattr(L, n)(7, return_sequences=True), merge_mode="sum"), LINE)
+        yield (f"{name}_masked", lambda x, n=name: getattr(L, n)(7, bias_initializer=noise)(masked(x)), [LINE])
+        yield (f"{name}_masked_sequences",
+               lambda x, n=name: getattr(L, n)(7, bias_initializer=noise, return_sequences=True)(masked(x)), [LINE])
+        yield (f"{name}_masked_backwards",
+               lambda x, n=name: getattr(L, n)(7, bias_initializer=noise, go_backwards=True, return_sequences=True)(masked(x)), [LINE])
+        yield f"{name}_masked_twice", lambda x, n=name: getattr(L, n)(3)(L.Dropout(0.1)(getattr(L, n)(7, return_sequences=True)(masked(x)))), [LINE]
+        yield f"bidirectional_{name}_masked", lambda x, n=name: L.Bidirectional(getattr(L, n)(7))(masked(x)), [LINE]
+        yield (f"bidirectional_{name}_masked_sequences",
+               lambda x, n=name: L.Bidirectional(getattr(L, n)(7, return_sequences=True))(masked(x)), [LINE])
+        yield f"{name}_initial_state", lambda x, y, n=name: with_state(n)(x, y), [LINE, (7,)]
+        yield f"{name}_initial_state_masked", lambda x, y, n=name: with_state(n)(masked(x), y), [LINE, (7,)]
+        yield f"bidirectional_{name}_initial_state", lambda x, y, n=name: with_states(n)(x, y), [LINE, (7,)]
     yield layer("lstm_activations", lambda: L.LSTM(7, activation="relu", recurrent_activation="hard_sigmoid"), LINE)
     yield layer("gru_reset_before", lambda: L.GRU(7, reset_after=False, bias_initializer=noise), LINE)
     yield layer("rnn_of_cell", lambda: L.RNN(L.LSTMCell(7), return_sequences=True), LINE)
@@ -164,6 +204,20 @@ def attention():
     yield "additive_attention", lambda x, y: L.AdditiveAttention()([x, y]), [LINE, (5, 6)]
     yield "multi_head", lambda x: L.MultiHeadAttention(2, 4)(x, x), [LINE]
     yield "multi_head_cross", lambda x, y: L.MultiHeadAttention(2, 4, value_dim=3)(x, y), [LINE, (5, 6)]
+    yield "attention_causal", lambda x: L.Attention()([x, x], use_causal_mask=True), [LINE]
+    yield "attention_masked", lambda x, y: L.Attention()([masked(x), masked(y)]), [LINE, LINE]
+    yield "attention_scores", lambda x, y: L.Attention()([x, y], return_attention_scores=True), [LINE, (5, 6)]
+    yield "additive_attention_masked", lambda x, y: L.AdditiveAttention()([masked(x), masked(y)]), [LINE, LINE]
+    yield "multi_head_causal", lambda x: L.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True), [LINE]
+    yield "multi_head_masked", lambda x, y: L.MultiHeadAttention(2, 4)(masked(x), masked(y)), [LINE, LINE]
+    yield "multi_head_given_mask", lambda x, y: L.MultiHeadAttention(2, 4)(x, x, attention_mask=keras.ops.greater(y, 0)), [LINE, (12, 12)]
+    yield "multi_head_scores", lambda x, y: L.MultiHeadAttention(2, 4)(x, y, return_attention_scores=True), [LINE, (5, 6)]
+    yield "mean_of_masked", lambda x: L.GlobalAveragePooling1D()(masked(x)), [LINE]
+    yield "mean_of_masked_sums", lambda x, y: L.GlobalAveragePooling1D()(L.Add()([masked(x), masked(y)])), [LINE, LINE]
+    yield "mean_of_masked_concatenation", lambda x, y: L.GlobalAveragePooling1D()(L.Concatenate()([masked(x), masked(y)])), [LINE, LINE]
+    yield "mean_of_unmasked_sum", lambda x, y: L.GlobalAveragePooling1D()(L.Add()([masked(x), y])), [LINE, LINE]
+    yield "embedding_masked_lstm", lambda x: L.LSTM(5)(L.Embedding(8, 6, mask_zero=True)(L.ReLU()(x))), [(12,)]
+    yield "embedding_masked_mean", lambda x: L.GlobalAveragePooling1D()(L.Embedding(8, 6, mask_zero=True)(L.ReLU()(x))), [(12,)]
     yield "multi_head_no_bias", lambda x: L.MultiHeadAttention(3, 4, use_bias=False, output_shape=5)(x, x), [LINE]
 
 

@@ -3,6 +3,8 @@
 
 #include <zip.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 
 namespace fewbits::keras {
@@ -21,7 +23,10 @@ Result<std::vector<uint8_t>> read_member(const std::string& zip_path, const std:
   if (zip_stat(zip.get(), member.c_str(), 0, &info) != 0)
     return fail(ErrorCode::kNotFound, "{}: has no member '{}'", zip_path, member);
   const uint64_t needed = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE;
-  if ((info.valid & needed) != needed || info.size > kMaxMember || info.size / kMaxGrowth > info.comp_size + 1) {
+  std::error_code error;
+  const uint64_t file_size = std::filesystem::file_size(zip_path, error);
+  if ((info.valid & needed) != needed || error || info.size > kMaxMember ||
+      info.size / kMaxGrowth > std::min<uint64_t>(info.comp_size, file_size) + 1) {
     return fail(ErrorCode::kInvalidModel, "{}: its member '{}' claims {} bytes", zip_path, member, info.size);
   }
   const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(zip_fopen_index(zip.get(), info.index, 0), zip_fclose);

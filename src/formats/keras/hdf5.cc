@@ -3,6 +3,7 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 
@@ -48,6 +49,20 @@ std::optional<std::vector<hsize_t>> sizes_of(hid_t space) {
   return sizes;
 }
 
+// A link that leads out of the file, or one of its parts that does: nothing outside the model's file is read.
+bool leads_out(hid_t file, const std::string& path) {
+  H5L_info_t link;
+  return H5Lget_info(file, path.c_str(), &link, H5P_DEFAULT) < 0 || link.type == H5L_TYPE_EXTERNAL;
+}
+
+// Elements that lie in files of their own.
+bool is_stored_elsewhere(hid_t dataset) {
+  const Id properties(H5Dget_create_plist(dataset), H5Pclose);
+  if (!properties) return true;
+  const H5D_layout_t layout = H5Pget_layout(properties.get());
+  return layout < 0 || layout == H5D_VIRTUAL || H5Pget_external_count(properties.get()) != 0;
+}
+
 std::string trimmed(const char* text, size_t most) { return std::string(text, strnlen(text, most)); }
 
 }  // namespace
@@ -91,10 +106,13 @@ bool Hdf5File::has(const std::string& object) const {
   const Lock lock(library_mutex());
   silence();
   // A link is asked for part by part: the library calls a missing group on the way an error.
+  const auto is_there = [&](const std::string& path) {
+    return H5Lexists(handle_->id, path.c_str(), H5P_DEFAULT) > 0 && !leads_out(handle_->id, path);
+  };
   for (size_t end = object.find('/', 1); end != std::string::npos; end = object.find('/', end + 1)) {
-    if (H5Lexists(handle_->id, object.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+    if (!is_there(object.substr(0, end))) return false;
   }
-  return object == "/" || H5Lexists(handle_->id, object.c_str(), H5P_DEFAULT) > 0;
+  return object == "/" || is_there(object);
 }
 
 bool Hdf5File::has_attribute(const std::string& object, const std::string& attribute) const {
@@ -149,6 +167,7 @@ Result<NumberArray> Hdf5File::read(const std::string& dataset) const {
   };
   const Id data(H5Dopen2(handle_->id, dataset.c_str(), H5P_DEFAULT), H5Dclose);
   if (!data) return bad("they are no dataset");
+  if (is_stored_elsewhere(data.get())) return bad("they are stored in another file");
   const Id type(H5Dget_type(data.get()), H5Tclose), space(H5Dget_space(data.get()), H5Sclose);
   if (!type || !space) return bad("their type is damaged");
   const H5T_class_t kind = H5Tget_class(type.get());
@@ -161,7 +180,9 @@ Result<NumberArray> Hdf5File::read(const std::string& dataset) const {
     out.shape.push_back(static_cast<int32_t>(size));
   }
   const auto bytes = byte_size(DType::kFloat32, out.shape);
-  const auto stored = static_cast<size_t>(H5Dget_storage_size(data.get()));
+  hsize_t file_size = 0;
+  if (H5Fget_filesize(handle_->id, &file_size) < 0) return bad("the file is damaged");
+  const auto stored = static_cast<size_t>(std::min<hsize_t>(H5Dget_storage_size(data.get()), file_size));
   if (!bytes || *bytes / kMaxGrowth > stored + 1) return bad("their shape is larger than what is stored");
   std::vector<float> values(*bytes / sizeof(float));
   if (!values.empty() && H5Dread(data.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "formats/keras/masks.h"
+
 namespace fewbits::keras {
 namespace {
 
@@ -23,6 +25,18 @@ std::optional<int32_t> as_integer(const Json& json) {
 }
 
 }  // namespace
+
+const Argument* LayerCall::keyword(const std::string& key) const {
+  const auto found = keywords.find(key);
+  return found == keywords.end() || found->second.size() != 1 ? nullptr : &found->second[0];
+}
+
+ValueId LayerCall::mask(size_t i) const {
+  if (const auto given = keywords.find("mask"); given != keywords.end() && i < given->second.size()) {
+    if (const ValueId id = given->second[i].value; id != kNoValue) return id;
+  }
+  return context.masks == nullptr || i >= arguments.size() ? kNoValue : context.masks->of(arguments[i].value);
+}
 
 ValueId LayerCall::in(size_t i) const {
   if (i < arguments.size() && arguments[i].value != kNoValue) return arguments[i].value;
@@ -94,7 +108,7 @@ LayerRule find_layer(std::string_view class_name) noexcept {
   static const std::unordered_map<std::string_view, LayerRule> kRules = [] {
     std::unordered_map<std::string_view, LayerRule> all;
     for (const auto group :
-         {activation_layers(), attention_layers(), convolution_layers(), dense_layers(), merge_layers(),
+         {activation_layers(), attention_layers(), convolution_layers(), dense_layers(), mask_layers(), merge_layers(),
           normalization_layers(), operation_layers(), pooling_layers(), recurrent_layers(), shape_layers()}) {
       for (const LayerEntry& entry : group) all.emplace(entry.class_name, entry.rule);
     }

@@ -22,10 +22,12 @@ struct Argument {
   const Json* constant = nullptr;
 };
 
+class Masks;  // masks.h
+
 // What layers need to know of the model around them.
 struct ModelContext {
-  int keras_major = 3;  // activations mean other things before 3
-  bool masks = false;   // an Embedding or Masking layer makes masks, which recurrent layers would follow
+  int keras_major = 3;     // activations mean other things before 3
+  Masks* masks = nullptr;  // of the tensors so far; null inside an activation
 };
 
 using Outputs = std::vector<ValueId>;
@@ -41,13 +43,17 @@ class LayerCall {
   std::string class_name;
   const Json& config;
   LayerWeights& weights;
-  std::vector<Argument> arguments;  // tensors and constants, lists in order
-  std::map<std::string, Argument> keywords;
+  std::vector<Argument> arguments;                        // tensors and constants, lists in order
+  std::map<std::string, std::vector<Argument>> keywords;  // a list's elements, or the one thing that a key holds
   bool is_operation = false;  // a function of keras.ops, which broadcasts as numpy does; not a layer of the same name
 
+  // A keyword's one value; null when it is not there or holds a list.
+  const Argument* keyword(const std::string& key) const;
   // Argument i as a tensor: numbers become scalars like the first tensor. A builder error when there is none.
   ValueId in(size_t i = 0) const;
   std::vector<ValueId> tensors() const;
+  // The mask of argument i, given by name or made by the layers before; kNoValue when all of it counts.
+  ValueId mask(size_t i = 0) const;
   // The next weight as a constant; `role` goes into its name.
   ValueId weight(const char* role) const;
   // Sets a builder error: what this layer cannot be said as.

@@ -83,7 +83,10 @@ Outputs elu(LayerCall& call) {
   return {b.add(b.unary(Op::RELU, x), b.mul(below, b.scalar_like(alpha, x)))};
 }
 
-Outputs softmax(LayerCall& call) { return {softmax_along(call.b, call.in(), call.integer("axis", -1))}; }
+Outputs softmax(LayerCall& call) {
+  if (call.mask() != kNoValue) return {call.unsupported("a mask in front of a softmax")};
+  return {softmax_along(call.b, call.in(), call.integer("axis", -1))};
+}
 
 Outputs thresholded_relu(LayerCall& call) {
   GraphBuilder& b = call.b;

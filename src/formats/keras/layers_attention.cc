@@ -1,25 +1,44 @@
 // Attention: scores, softmax, and the weighted sum of values.
 #include <cmath>
 
-#include "formats/keras/layer.h"
+#include "formats/keras/masks.h"
 
 namespace fewbits::keras {
 namespace {
 
-// What asks for more than scores of all against all.
-bool is_plain(const LayerCall& call) {
-  for (const char* key : {"attention_mask", "query_mask", "value_mask", "key_mask", "mask"}) {
-    const auto found = call.keywords.find(key);
-    if (found != call.keywords.end() &&
-        (found->second.value != kNoValue || (found->second.constant != nullptr && !found->second.constant->is_null())))
-      return false;
+bool asks_for(const LayerCall& call, const char* key) {
+  const Argument* argument = call.keyword(key);
+  return argument != nullptr && argument->constant != nullptr && *argument->constant == true;
+}
+
+// A mask that is given by name as a tensor; those of the kinds that no rule follows are an error.
+ValueId named_mask(const LayerCall& call, const char* key) {
+  const Argument* argument = call.keyword(key);
+  return argument == nullptr ? kNoValue : argument->value;
+}
+
+// [1, queries, keys]: no query looks at later keys.
+ValueId causal_mask(const LayerCall& call, ValueId query, ValueId key) {
+  GraphBuilder& b = call.b;
+  const int32_t rows = b.dim(query, 1), columns = b.dim(key, 1);
+  if (rows < 1 || columns < 1 || int64_t{rows} * columns > (1 << 24))
+    return call.unsupported("a causal mask over an open number of steps; give the input's shape");
+  std::vector<uint8_t> mask;
+  for (int32_t i = 0; i < rows; ++i) {
+    for (int32_t j = 0; j < columns; ++j) mask.push_back(j <= i);
   }
-  for (const char* key : {"use_causal_mask", "return_attention_scores"}) {
-    const auto found = call.keywords.find(key);
-    if (found != call.keywords.end() && found->second.constant != nullptr && *found->second.constant == true)
-      return false;
-  }
-  return !call.context.masks;
+  return b.constant(std::move(mask), DType::kBool, {1, rows, columns});
+}
+
+// [batch, queries or 1, keys] from the masks of each, of keys [batch, keys].
+ValueId of_keys(GraphBuilder& b, ValueId mask) { return mask == kNoValue ? kNoValue : b.expand_dims(mask, {1}); }
+
+// Softmax over what the mask leaves. The mask has the scores' rank. Rows of which nothing is left are even; zero where Keras
+// shows the scores, which it then computes in another way.
+ValueId masked_softmax(GraphBuilder& b, ValueId scores, ValueId mask, bool shown) {
+  if (mask == kNoValue) return b.softmax(scores);
+  const ValueId y = b.softmax(b.select(mask, scores, b.scalar_like(-1e9, scores)));
+  return shown ? where_counted(b, mask, y) : y;
 }
 
 // x [batch, length, features] by a kernel [features, heads, size] and bias [heads, size]: [batch, heads, length, size].
@@ -40,10 +59,11 @@ ValueId heads_of(const LayerCall& call, ValueId x, const char* part, int32_t& si
 
 Outputs multi_head_attention(LayerCall& call) {
   GraphBuilder& b = call.b;
-  if (!is_plain(call)) return {call.unsupported("a mask, or the attention scores as an output")};
+  for (const char* key : {"query_mask", "value_mask", "key_mask"}) {
+    if (named_mask(call, key) != kNoValue) return {call.unsupported(fmt::format("{} as an argument", key))};
+  }
   const auto operand = [&](size_t i, const char* key) -> ValueId {
-    if (const auto found = call.keywords.find(key); found != call.keywords.end() && found->second.value != kNoValue)
-      return found->second.value;
+    if (const Argument* found = call.keyword(key); found != nullptr && found->value != kNoValue) return found->value;
     return i < call.arguments.size() ? call.in(i) : kNoValue;
   };
   const ValueId query = operand(0, "query");
@@ -56,8 +76,20 @@ Outputs multi_head_attention(LayerCall& call) {
   const ValueId k = heads_of(call, key, "key_dense", key_size);
   const ValueId v = heads_of(call, value, "value_dense", value_size);
   if (!b.ok()) return {v};
+  const auto mask_of = [&](ValueId tensor) { return call.context.masks->of(tensor); };
+  ValueId mask = both(b, of_keys(b, mask_of(value)), key == value ? kNoValue : of_keys(b, mask_of(key)));
+  if (const ValueId of_query = mask_of(query); of_query != kNoValue) mask = both(b, mask, b.expand_dims(of_query, {2}));
+  if (asks_for(call, "use_causal_mask")) mask = both(b, mask, causal_mask(call, query, value));
+  if (const ValueId given = named_mask(call, "attention_mask"); given != kNoValue) {
+    if (b.rank(given) != 3) return {call.unsupported("an attention_mask that is not [batch, queries, keys]")};
+    mask =
+        both(b, mask, b.dtype(given) == DType::kBool ? given : b.binary(Op::NOT_EQUAL, given, b.scalar_like(0, given)));
+  }
+  if (mask != kNoValue) mask = b.expand_dims(mask, {1});
   const ValueId scaled = b.mul(q, b.scalar_like(1 / std::sqrt(static_cast<double>(key_size)), q));
-  const ValueId mixed = b.matmul(b.softmax(b.matmul(scaled, k, false, true)), v);
+  const bool shown = asks_for(call, "return_attention_scores");
+  const ValueId weights_of_keys = masked_softmax(b, b.matmul(scaled, k, false, true), mask, shown);
+  const ValueId mixed = b.matmul(weights_of_keys, v);
   const ValueId by_length = b.transpose(mixed, {0, 2, 1, 3});
   const int32_t width = b.dim(by_length, 2) * value_size;
   const ValueId flat =
@@ -66,13 +98,14 @@ Outputs multi_head_attention(LayerCall& call) {
   LayerCall dense(b, call.context, "output_dense", call.config, weights);
   const ValueId kernel = dense.weight("kernel");  // [heads, size, out]
   const ValueId bias = call.flag("use_bias", true) ? dense.weight("bias") : kNoValue;
-  return {b.fully_connected(flat, b.transpose(b.reshape(kernel, {width, -1}), {1, 0}), bias)};
+  Outputs out{b.fully_connected(flat, b.transpose(b.reshape(kernel, {width, -1}), {1, 0}), bias)};
+  if (shown) out.push_back(weights_of_keys);
+  return out;
 }
 
 // Keras's Attention: [query, value, key]; dot products, or sums through tanh.
 Outputs attention(LayerCall& call) {
   GraphBuilder& b = call.b;
-  if (!is_plain(call) || call.flag("causal", false)) return {call.unsupported("a mask, or the scores as an output")};
   const ValueId query = call.in(0), value = call.in(1);
   const ValueId key = call.arguments.size() > 2 && call.arguments[2].value != kNoValue ? call.in(2) : value;
   const bool additive = call.class_name == "AdditiveAttention" || call.text("score_mode", "dot") == "concat";
@@ -86,7 +119,18 @@ Outputs attention(LayerCall& call) {
     scores = b.matmul(query, key, false, true);
     if (call.flag("use_scale", false)) scores = b.mul(scores, call.weight("scale"));
   }
-  return {b.matmul(b.softmax(scores), value)};
+  // Masked scores sink by 1e9, which leaves a row of them as it was.
+  ValueId mask = of_keys(b, call.mask(1));
+  if (call.flag("causal", false) || asks_for(call, "use_causal_mask"))
+    mask = both(b, mask, causal_mask(call, query, value));
+  if (mask != kNoValue) scores = b.select(mask, scores, b.sub(scores, b.scalar_like(1e9, scores)));
+  const ValueId weights = b.softmax(scores);
+  ValueId y = b.matmul(weights, value);
+  if (const ValueId of_query = call.mask(0); of_query != kNoValue)
+    y = where_counted(b, b.expand_dims(of_query, {2}), y);
+  Outputs out{y};
+  if (asks_for(call, "return_attention_scores")) out.push_back(weights);
+  return out;
 }
 
 constexpr LayerEntry kLayers[] = {

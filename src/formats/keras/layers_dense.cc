@@ -1,5 +1,5 @@
 // Dense layers, tables of vectors, and what passes its input on at inference.
-#include "formats/keras/layer.h"
+#include "formats/keras/masks.h"
 
 namespace fewbits::keras {
 namespace {
@@ -14,7 +14,11 @@ Outputs dense(LayerCall& call) {
 Outputs embedding(LayerCall& call) {
   GraphBuilder& b = call.b;
   const ValueId ids = b.cast(call.in(), DType::kInt32);
-  return {b.gather(call.weight("embeddings"), ids, 0)};
+  const ValueId y = b.gather(call.weight("embeddings"), ids, 0);
+  if (call.flag("mask_zero", false) && call.context.masks != nullptr) {
+    call.context.masks->set(y, b.binary(Op::NOT_EQUAL, ids, b.scalar_like(0, ids)));
+  }
+  return {y};
 }
 
 Outputs pass_on(LayerCall& call) { return {call.in()}; }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "formats/formulas.h"
 #include "formats/keras/layer.h"
 
 namespace fewbits::keras {
@@ -48,11 +49,8 @@ Outputs batch_normalization(LayerCall& call) {
   const ValueId gamma = call.flag("scale", true) ? call.weight("gamma") : kNoValue;
   const ValueId beta = call.flag("center", true) ? call.weight("beta") : kNoValue;
   const ValueId mean = call.weight("moving_mean"), variance = call.weight("moving_variance");
-  ValueId m = b.unary(Op::RSQRT, b.add(variance, b.scalar_like(call.number("epsilon", 1e-3), variance)));
-  if (gamma != kNoValue) m = b.mul(m, gamma);
-  ValueId c = b.unary(Op::NEG, b.mul(mean, m));
-  if (beta != kNoValue) c = b.add(c, beta);
-  return {b.add(b.mul(x, along(b, m, x, axes)), along(b, c, x, axes))};
+  const auto [factor, addend] = formats::batch_norm(b, gamma, beta, mean, variance, call.number("epsilon", 1e-3));
+  return {b.add(b.mul(x, along(b, factor, x, axes)), along(b, addend, x, axes))};
 }
 
 // (x - mean) / sqrt(variance + epsilon) over `axes`.

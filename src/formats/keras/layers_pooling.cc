@@ -1,5 +1,5 @@
 // Pools over windows and over all of an image.
-#include "formats/keras/layer.h"
+#include "formats/keras/masks.h"
 
 namespace fewbits::keras {
 namespace {
@@ -30,6 +30,13 @@ Outputs global_pool(LayerCall& call) {
   std::vector<int32_t> axes;
   for (int i = first ? 2 : 1; i < b.rank(x) - (first ? 0 : 1); ++i) axes.push_back(i);
   if (axes.empty()) return {call.unsupported("an input without positions")};
+  if (const ValueId mask = call.mask(); mask != kNoValue && call.class_name == "GlobalAveragePooling1D") {
+    // The mean of the steps that count.
+    const ValueId counts = b.expand_dims(mask, {first ? 1 : 2});
+    const ValueId sum = b.reduce(Op::SUM, where_counted(b, counts, x), axes, call.flag("keepdims", false));
+    const ValueId count = b.reduce(Op::SUM, b.cast(counts, DType::kFloat32), axes, call.flag("keepdims", false));
+    return {b.div(sum, count)};
+  }
   return {b.reduce(kOp, x, axes, call.flag("keepdims", false))};
 }
 

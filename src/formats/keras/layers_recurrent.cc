@@ -1,7 +1,7 @@
 // Recurrent layers as WHILE loops over time, and the wrappers around layers.
 #include <algorithm>
 
-#include "formats/keras/layer.h"
+#include "formats/keras/masks.h"
 #include "formats/options.h"
 
 namespace fewbits::keras {
@@ -83,19 +83,34 @@ GraphBuilder subgraph(GraphBuilder& outer, const std::string& name, const std::v
   return b;
 }
 
+// Where a loop's steps do not count.
+struct Steps {
+  ValueId mask = kNoValue;  // [batch, time]; kNoValue: all count
+  bool zeros = false;       // a sequence has zeros there, else what it had before
+};
+
 struct Sequence {
   ValueId all = kNoValue;       // [batch, time, units]; only when asked for
+  ValueId last = kNoValue;      // the last output
   std::vector<ValueId> states;  // after the last step
 };
 
-// Runs the cell over projected [batch, time, gates * units].
-Sequence run_loop(GraphBuilder& b, const Cell& cell, ValueId projected, std::vector<ValueId> states, bool keep_all) {
+ValueId zeros_of(GraphBuilder& b, const std::vector<ValueId>& sizes) {
+  return b.node(Op::FILL, {b.pack(sizes, 0), b.scalar(0, DType::kFloat32)}, formats::options(tflite::FillOptionsT()));
+}
+
+// Runs the cell over projected [batch, time, gates * units]. The loop carries its turn, its input, the states, and where they are
+// asked for the last output, the mask and the outputs of all steps.
+Sequence run_loop(GraphBuilder& b, const Cell& cell, ValueId projected, const std::vector<ValueId>& states,
+                  bool keep_all, const Steps& steps) {
+  const bool masked = steps.mask != kNoValue;
   std::vector<ValueId> inputs{b.int_scalar(0), projected};
   inputs.insert(inputs.end(), states.begin(), states.end());
-  if (keep_all) {
-    const ValueId sizes = b.pack({b.size_of(projected, 0), b.size_of(projected, 1), b.int_scalar(cell.units)}, 0);
-    inputs.push_back(b.node(Op::FILL, {sizes, b.scalar(0, DType::kFloat32)}, formats::options(tflite::FillOptionsT())));
-  }
+  const size_t output_at = inputs.size(), mask_at = output_at + 1;
+  if (masked)
+    inputs.insert(inputs.end(), {zeros_of(b, {b.size_of(projected, 0), b.int_scalar(cell.units)}), steps.mask});
+  if (keep_all)
+    inputs.push_back(zeros_of(b, {b.size_of(projected, 0), b.size_of(projected, 1), b.int_scalar(cell.units)}));
   const std::string name = cell.call->text("name", "rnn");
   tflite::WhileOptionsT table;
   std::vector<ValueId> in;
@@ -109,13 +124,22 @@ Sequence run_loop(GraphBuilder& b, const Cell& cell, ValueId projected, std::vec
   table.body_subgraph_index = turn.graph_index();
   const ValueId x = turn.gather(in[1], in[0], 1);
   const size_t count = states.size();
-  const std::vector<ValueId> next =
+  std::vector<ValueId> next =
       step(turn, cell, x, {in.begin() + 2, in.begin() + 2 + static_cast<std::ptrdiff_t>(count)});
+  ValueId output = next[0], written = output;
+  if (masked) {
+    // A step that does not count leaves the states and the output as they were.
+    const ValueId counts = turn.expand_dims(turn.gather(in[mask_at], in[0], 1), {1});
+    for (size_t i = 0; i < count; ++i) next[i] = turn.select(counts, next[i], in[2 + i]);
+    written = steps.zeros ? where_counted(turn, counts, output) : turn.select(counts, output, in[output_at]);
+    output = turn.select(counts, output, in[output_at]);
+  }
   std::vector<ValueId> out{turn.add(in[0], turn.int_scalar(1)), in[1]};
   out.insert(out.end(), next.begin(), next.end());
+  if (masked) out.insert(out.end(), {output, in[mask_at]});
   if (keep_all) {
     const ValueId start = turn.pack({turn.int_scalar(0), in[0], turn.int_scalar(0)}, 0);
-    out.push_back(turn.node(Op::DYNAMIC_UPDATE_SLICE, {in.back(), turn.expand_dims(next[0], {1}), start},
+    out.push_back(turn.node(Op::DYNAMIC_UPDATE_SLICE, {in.back(), turn.expand_dims(written, {1}), start},
                             formats::options(tflite::DynamicUpdateSliceOptionsT())));
   }
   for (size_t i = 0; i < out.size(); ++i) turn.output(out[i], fmt::format("result{}", i));
@@ -131,6 +155,7 @@ Sequence run_loop(GraphBuilder& b, const Cell& cell, ValueId projected, std::vec
   for (size_t i = 0; i < results.size(); ++i) b.set_shape_like(results[i], b, inputs[i]);
   Sequence done;
   done.states.assign(results.begin() + 2, results.begin() + 2 + static_cast<std::ptrdiff_t>(count));
+  done.last = masked ? results[output_at] : done.states[0];
   if (keep_all) done.all = results.back();
   return done;
 }
@@ -139,11 +164,23 @@ ValueId reversed_in_time(GraphBuilder& b, ValueId x) {
   return b.node(Op::REVERSE_V2, {x, b.ints({1})}, formats::options(tflite::ReverseV2OptionsT()));
 }
 
+// The states that the model gives a recurrent layer to begin with: behind its input (Keras 2) or by name (Keras 3).
+std::vector<Argument> initial_states(const LayerCall& call) {
+  std::vector<Argument> states;
+  for (size_t i = 1; i < call.arguments.size(); ++i) {
+    if (call.arguments[i].value != kNoValue) states.push_back(call.arguments[i]);
+  }
+  if (const auto named = call.keywords.find("initial_state"); named != call.keywords.end()) {
+    for (const Argument& state : named->second) {
+      if (state.value != kNoValue) states.push_back(state);
+    }
+  }
+  return states;
+}
+
 // A recurrent layer: its sequence or last output, then its states when it returns them.
 Outputs recurrent(LayerCall& call, Cell::Kind kind) {
   GraphBuilder& b = call.b;
-  if (call.context.masks)
-    return {call.unsupported("a mask (Masking, or Embedding with mask_zero) that it would follow")};
   if (call.flag("stateful", false)) return {call.unsupported("stateful=True")};
   if (call.flag("time_major", false)) return {call.unsupported("time_major=True")};
   Cell cell;
@@ -164,21 +201,25 @@ Outputs recurrent(LayerCall& call, Cell::Kind kind) {
     cell.recurrent_bias = b.value(second);
     bias = b.squeeze(b.strided_slice(bias, {0}, {0}, {1}, {1}), {0});
   }
-  ValueId x = call.in(0);
-  if (call.flag("go_backwards", false)) x = reversed_in_time(b, x);
-  const ValueId projected = b.fully_connected(x, b.transpose(kernel, {1, 0}), bias);
   const size_t state_count = kind == Cell::Kind::kLstm ? 2 : 1;
   std::vector<ValueId> states;
-  for (size_t i = 1; i < call.arguments.size() && states.size() < state_count; ++i) {
-    if (call.arguments[i].value != kNoValue) states.push_back(call.in(i));
+  for (const Argument& state : initial_states(call)) states.push_back(state.value);
+  if (!states.empty() && states.size() != state_count)
+    return {call.unsupported(fmt::format("{} initial states where {} are meant", states.size(), state_count))};
+  ValueId x = call.in(0);
+  // Keras 3 finds the mask of a call's only tensor: one with initial states has a mask by name or none.
+  const bool finds_mask = states.empty() || call.context.keras_major < 3 || call.keywords.count("mask") != 0;
+  Steps steps{finds_mask ? call.mask() : kNoValue, call.flag("zero_output_for_mask", false)};
+  if (steps.mask != kNoValue && b.rank(steps.mask) != 2) return {call.unsupported("a mask of this rank")};
+  if (call.flag("go_backwards", false)) {
+    x = reversed_in_time(b, x);
+    if (steps.mask != kNoValue) steps.mask = reversed_in_time(b, steps.mask);
   }
-  while (states.size() < state_count) {
-    const ValueId sizes = b.pack({b.size_of(x, 0), b.int_scalar(cell.units)}, 0);
-    states.push_back(b.node(Op::FILL, {sizes, b.scalar(0, DType::kFloat32)}, formats::options(tflite::FillOptionsT())));
-  }
+  const ValueId projected = b.fully_connected(x, b.transpose(kernel, {1, 0}), bias);
+  while (states.size() < state_count) states.push_back(zeros_of(b, {b.size_of(x, 0), b.int_scalar(cell.units)}));
   const bool keep_all = call.flag("return_sequences", false);
-  const Sequence done = run_loop(b, cell, projected, states, keep_all);
-  Outputs out{keep_all ? done.all : done.states[0]};
+  const Sequence done = run_loop(b, cell, projected, states, keep_all, steps);
+  Outputs out{keep_all ? done.all : done.last};
   if (call.flag("return_state", false)) out.insert(out.end(), done.states.begin(), done.states.end());
   return out;
 }
@@ -207,18 +248,31 @@ Outputs bidirectional(LayerCall& call) {
   if (rule == nullptr) return {call.unsupported("it wraps a layer that is not known")};
   Json backward = *config;
   std::string backward_class = class_name;
+  LayerRule backward_rule = rule;
   if (const Json* own = wrapped(call, "backward_layer", backward_class); own != nullptr) {
     backward = *own;
+    backward_rule = find_layer(backward_class);
+    if (backward_rule == nullptr) return {call.unsupported("it wraps a layer that is not known")};
   } else {
     backward["go_backwards"] = !(config->contains("go_backwards") && (*config)["go_backwards"] == true);
   }
+  // The first half of the initial states is the forward layer's.
+  const std::vector<Argument> states = initial_states(call);
+  if (states.size() % 2 != 0) return {call.unsupported("initial states that are not as many for both directions")};
   Outputs sides[2];
   for (int side = 0; side < 2; ++side) {
-    const Json& side_config = side == 0 ? *config : backward;
+    Json side_config = side == 0 ? *config : backward;
+    // Keras gives zeros, not repetitions, where the steps of two directions meet.
+    side_config["zero_output_for_mask"] =
+        side_config.contains("return_sequences") && side_config["return_sequences"] == true;
     LayerWeights weights = call.weights.part(side == 0 ? "forward_layer" : "backward_layer");
-    LayerCall inner(b, call.context, class_name, side_config, weights);
+    LayerCall inner(b, call.context, side == 0 ? class_name : backward_class, side_config, weights);
     inner.arguments = {call.arguments[0]};
-    sides[side] = rule(inner);
+    if (const auto mask = call.keywords.find("mask"); mask != call.keywords.end())
+      inner.keywords["mask"] = mask->second;
+    const auto half = static_cast<std::ptrdiff_t>(states.size() / 2);
+    inner.arguments.insert(inner.arguments.end(), states.begin() + side * half, states.begin() + (side + 1) * half);
+    sides[side] = (side == 0 ? rule : backward_rule)(inner);
     if (!b.ok()) return sides[side];
     const bool sequence = inner.flag("return_sequences", false);
     if (inner.flag("return_state", false)) return {call.unsupported("return_state of both directions")};
@@ -269,11 +323,13 @@ Outputs rnn(LayerCall& call) {
   if (cell == nullptr || (class_name != "LSTMCell" && class_name != "GRUCell" && class_name != "SimpleRNNCell"))
     return {call.unsupported("a cell that is not known: " + class_name)};
   Json config = *cell;
-  for (const char* key : {"return_sequences", "return_state", "go_backwards", "stateful", "name"}) {
+  for (const char* key :
+       {"return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask", "name"}) {
     if (call.config.contains(key)) config[key] = call.config[key];
   }
   LayerCall inner(call.b, call.context, class_name, config, call.weights);
   inner.arguments = call.arguments;
+  inner.keywords = call.keywords;
   return recurrent(inner, class_name == "LSTMCell"  ? Cell::Kind::kLstm
                           : class_name == "GRUCell" ? Cell::Kind::kGru
                                                     : Cell::Kind::kSimple);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "formats/keras/masks.h"
+
 namespace fewbits::keras {
 namespace {
 
@@ -26,7 +28,13 @@ std::string name_of(const Json& layer) {
 bool is_model(const std::string& class_name) {
   return class_name == "Functional" || class_name == "Model" || class_name == "Sequential";
 }
-bool is_operation(const Json& layer) { return text_of(layer, "module").rfind("keras.src.ops", 0) == 0; }
+// A function of keras.ops. An .h5 file has no modules: there a layer has a type or says whether it is trained, a function not.
+bool is_operation(const Json& layer) {
+  if (layer.is_object() && layer.contains("module")) return text_of(layer, "module").rfind("keras.src.ops", 0) == 0;
+  const Json& config = child(layer, "config");
+  return config.is_object() && !is_model(text_of(layer, "class_name")) && !config.contains("trainable") &&
+         !config.contains("dtype");
+}
 
 // One output of one call of a layer.
 struct TensorRef {
@@ -62,6 +70,14 @@ const Json& input_shape(const Json& config) {
     if (child(config, key).is_array()) return child(config, key);
   }
   return child(config, "no such key");
+}
+
+// Layers that compute something else in training; Keras writes training=True on others, too.
+bool trains(const std::string& class_name) {
+  for (const char* part : {"Dropout", "Noise", "Random", "BatchNormalization"}) {
+    if (class_name.find(part) != std::string::npos) return true;
+  }
+  return is_model(class_name);
 }
 
 class Walker {
@@ -168,7 +184,7 @@ class Walker {
         const std::string name = name_of(*call.layer);
         if (made.count({name, call.index}) != 0) continue;
         std::vector<Argument> arguments;
-        std::map<std::string, Argument> keywords;
+        std::map<std::string, std::vector<Argument>> keywords;
         FB_ASSIGN(const bool ready, arguments_of(*call.node, made, arguments, keywords));
         if (!ready) {
           later.push_back(call);
@@ -221,19 +237,20 @@ class Walker {
     return true;
   }
 
-  Result<bool> add_keywords(const Json& json, const Made& made, std::map<std::string, Argument>& out) const {
+  Result<bool> add_keywords(const Json& json, const Made& made,
+                            std::map<std::string, std::vector<Argument>>& out) const {
     if (!json.is_object()) return true;
     for (const auto& [key, value] : json.items()) {
       std::vector<Argument> values;
       FB_ASSIGN(const bool ready, add_argument(value, made, values));
       if (!ready) return false;
-      if (values.size() == 1) out[key] = values[0];
+      out[key] = std::move(values);
     }
     return true;
   }
 
   Result<bool> arguments_of(const Json& node, const Made& made, std::vector<Argument>& arguments,
-                            std::map<std::string, Argument>& keywords) const {
+                            std::map<std::string, std::vector<Argument>>& keywords) const {
     if (node.is_object()) {
       FB_ASSIGN(const bool ready, add_argument(child(node, "args"), made, arguments));
       if (!ready) return false;
@@ -288,8 +305,28 @@ class Walker {
     return out;
   }
 
+  // Tensors by name that no rule looks at, and training at run time, would change what the layer computes.
+  Status check_keywords(const Json& layer, const std::map<std::string, std::vector<Argument>>& keywords) const {
+    static const std::set<std::string> kRead = {"query",          "value",      "key",      "initial_state",
+                                                "attention_mask", "query_mask", "key_mask", "value_mask",
+                                                "mask",           "y",          "b"};
+    const auto refused = [&](const std::string& why) {
+      return fail(ErrorCode::kUnsupported, "{}: '{}' ({}): {}", what_, name_of(layer), text_of(layer, "class_name"),
+                  why);
+    };
+    for (const auto& [key, values] : keywords) {
+      for (const Argument& value : values) {
+        if (value.value != kNoValue && kRead.count(key) == 0) return refused("a tensor as its argument '" + key + "'");
+        if (key == "training" && trains(text_of(layer, "class_name")) && value.constant != nullptr &&
+            *value.constant == true)
+          return refused("training=True; build the model for inference");
+      }
+    }
+    return {};
+  }
+
   Result<Outputs> run_layer(const Json& layer, const std::vector<Argument>& arguments,
-                            const std::map<std::string, Argument>& keywords, const WeightScope& scope,
+                            const std::map<std::string, std::vector<Argument>>& keywords, const WeightScope& scope,
                             const std::string& group, int depth) {
     const std::string class_name = text_of(layer, "class_name"), name = name_of(layer);
     const Json& config = child(layer, "config");
@@ -306,6 +343,7 @@ class Walker {
       for (const Argument& argument : arguments) {
         if (argument.value != kNoValue) values.push_back(argument.value);
       }
+      FB_TRY(check_keywords(layer, keywords));
       WeightScope inner = scope;
       inner.root = scope.root + "/" + group + "/layers";
       inner.parent = scope.by_place ? nullptr : &weights;
@@ -313,6 +351,7 @@ class Walker {
     }
     const LayerRule rule = find_layer(class_name);
     if (rule == nullptr) return fail(ErrorCode::kUnsupported, "{}: '{}' ({}) is not known", what_, name, class_name);
+    FB_TRY(check_keywords(layer, keywords));
     if (std::none_of(arguments.begin(), arguments.end(), [](const Argument& a) { return a.value != kNoValue; }))
       return fail(ErrorCode::kInvalidModel, "{}: '{}' ({}) gets no tensor", what_, name, class_name);
     b_.set_scope(name);
@@ -321,6 +360,7 @@ class Walker {
     call.keywords = keywords;
     call.is_operation = is_operation(layer);
     Outputs outputs = rule(call);
+    context_.masks->pass_on(call, outputs);
     if (!b_.ok()) return with_context(b_.status().error(), fmt::format("{}: '{}' ({})", what_, name, class_name));
     return outputs;
   }
@@ -333,19 +373,18 @@ class Walker {
   std::vector<std::string> output_names_;
 };
 
-// Every layer that no rule knows, and whether masks are made anywhere.
-void survey(const Json& config, std::set<std::string>& unknown, bool& masks, int depth = 0) {
+// Every layer that no rule knows.
+void survey(const Json& config, std::set<std::string>& unknown, int depth = 0) {
   const Json& layers = layers_of(config);
   if (!layers.is_array() || depth > kMaxDepth) return;
   for (const Json& layer : layers) {
     const std::string class_name = text_of(layer, "class_name");
     const Json& own = child(layer, "config");
     if (is_model(class_name)) {
-      survey(own, unknown, masks, depth + 1);
+      survey(own, unknown, depth + 1);
     } else if (class_name != "InputLayer" && find_layer(class_name) == nullptr) {
       unknown.insert(fmt::format("'{}' ({})", name_of(layer), class_name));
     }
-    masks = masks || class_name == "Masking" || child(own, "mask_zero") == true;
   }
 }
 
@@ -363,9 +402,11 @@ Result<formats::Imported> convert_model(const Json& model_json, const WeightScop
                 what, class_name);
   }
   ModelContext context;
+  Masks masks;
   context.keras_major = keras_major;
+  context.masks = &masks;
   std::set<std::string> unknown;
-  survey(config, unknown, context.masks);
+  survey(config, unknown);
   if (!unknown.empty()) {
     return fail(ErrorCode::kUnsupported,
                 "{}: {} of its layers are not known: {}; export a SavedModel with model.export(), whose operators are",

@@ -8,6 +8,7 @@ namespace {
 
 constexpr int64_t kOldestOpset = 7;
 constexpr int kMaxFunctionDepth = 32;
+constexpr size_t kMostNodes = 1'000'000;
 constexpr size_t kMostNamed = 5;  // nodes named for each unknown operator
 
 std::string node_label(const proto::Node& node) {
@@ -56,9 +57,10 @@ const OpEntry* find_entry(const std::string& domain, const std::string& op) {
     return found == table.end() ? nullptr : found->second;
   };
   if (is_default_domain(domain)) return look(kTables->first);
+  if (domain != "com.microsoft") return nullptr;
   const OpEntry* entry = look(kTables->second);
   // Microsoft's domain holds forms of standard operators under their own names, too.
-  return entry == nullptr && domain == "com.microsoft" ? look(kTables->first) : entry;
+  return entry == nullptr ? look(kTables->first) : entry;
 }
 
 ValueId Importer::find(const std::string& name) {
@@ -90,7 +92,7 @@ void Importer::enter(proto::Graph& graph) {
 }
 
 int64_t Importer::opset_of(const std::string& domain) const {
-  for (const proto::OpsetId& id : source_.opset_import()) {
+  for (const proto::OpsetId& id : *opsets_) {
     if (id.domain() == domain || (is_default_domain(id.domain()) && is_default_domain(domain))) return id.version();
   }
   return 1;
@@ -108,17 +110,21 @@ const proto::Function* Importer::find_function(const proto::Node& node) const {
 }
 
 void Importer::collect_unknown(const google::protobuf::RepeatedPtrField<proto::Node>& nodes,
-                               std::map<std::string, std::vector<std::string>>& unknown, int depth) {
+                               std::map<std::string, std::vector<std::string>>& unknown,
+                               std::set<const proto::Function*>& seen, int depth) {
   for (const proto::Node& node : nodes) {
     const proto::Function* function = find_function(node);
-    if (function != nullptr && depth < kMaxFunctionDepth) {
-      collect_unknown(function->node(), unknown, depth + 1);
+    if (function != nullptr) {
+      if (depth < kMaxFunctionDepth && seen.insert(function).second) {
+        collect_unknown(function->node(), unknown, seen, depth + 1);
+      }
     } else if (find_entry(node.domain(), node.op_type()) == nullptr) {
       unknown[node.domain().empty() ? node.op_type() : node.domain() + "." + node.op_type()].push_back(
           node_label(node));
     }
     for (const proto::Attribute& attribute : node.attribute()) {
-      if (attribute.has_g() && depth < kMaxFunctionDepth) collect_unknown(attribute.g().node(), unknown, depth + 1);
+      if (attribute.has_g() && depth < kMaxFunctionDepth)
+        collect_unknown(attribute.g().node(), unknown, seen, depth + 1);
     }
   }
 }
@@ -131,7 +137,8 @@ Status Importer::check_operators() {
                 kOldestOpset);
   }
   std::map<std::string, std::vector<std::string>> unknown;
-  collect_unknown(source_.graph().node(), unknown, 0);
+  std::set<const proto::Function*> seen;
+  collect_unknown(source_.graph().node(), unknown, seen, 0);
   if (unknown.empty()) return {};
   std::string list;
   for (const auto& [op, nodes] : unknown) {
@@ -204,9 +211,12 @@ Status Importer::map_function(const proto::Function& function, proto::Node& node
   std::vector<Scope> outer = std::move(scopes_);
   scopes_.clear();
   scopes_.push_back(std::move(scope));
+  const auto* outer_opsets = opsets_;
+  if (function.opset_import_size() > 0) opsets_ = &function.opset_import();
   ++function_depth_;
   const Status status = map_nodes(body, builder);
   --function_depth_;
+  opsets_ = outer_opsets;
   std::map<std::string, ValueId> results;
   for (int i = 0; i < function.output_size() && i < node.output_size(); ++i) {
     results[node.output(i)] = find(function.output(i));
@@ -220,6 +230,10 @@ Status Importer::map_function(const proto::Function& function, proto::Node& node
 }
 
 Status Importer::map_node(proto::Node& node, GraphBuilder& builder) {
+  if (++mapped_ > kMostNodes) {
+    return fail(ErrorCode::kUnsupported,
+                "with its functions and loops written out, the graph has more than {} operators", kMostNodes);
+  }
   if (const proto::Function* function = find_function(node)) return map_function(*function, node, builder);
   const OpEntry* entry = find_entry(node.domain(), node.op_type());
   if (entry == nullptr) return fail(ErrorCode::kUnsupported, "the operator is unknown");

@@ -118,7 +118,8 @@ class Importer {
   };
   Status check_operators();
   void collect_unknown(const google::protobuf::RepeatedPtrField<proto::Node>& nodes,
-                       std::map<std::string, std::vector<std::string>>& unknown, int depth);
+                       std::map<std::string, std::vector<std::string>>& unknown, std::set<const proto::Function*>& seen,
+                       int depth);
   Status add_inputs(proto::Graph& graph, GraphBuilder& builder);
   Status map_nodes(google::protobuf::RepeatedPtrField<proto::Node>& nodes, GraphBuilder& builder);
   Status map_node(proto::Node& node, GraphBuilder& builder);
@@ -135,6 +136,9 @@ class Importer {
   std::vector<std::string> warnings_;
   GraphBuilder* builder_ = nullptr;  // of the graph that constants go to
   int function_depth_ = 0;
+  size_t mapped_ = 0;  // nodes so far: functions and loops can ask for more than anything could hold
+  const google::protobuf::RepeatedPtrField<proto::OpsetId>* opsets_ =
+      &source_.opset_import();  // of the model or function
 };
 
 // ---- helpers of the tables ----

@@ -86,8 +86,9 @@ void map_simplified_layer_norm(Call& c) { c.out(c.b.mul(rms(c, c.need(0)), c.nee
 void map_attention(Call& c) {
   const ValueId x = c.need(0), weights = c.need(1);
   const auto heads = static_cast<int32_t>(c.int_attr("num_heads", 1));
-  if (c.int_attr("unidirectional", 0) != 0 || c.has(4) || c.has(5) || c.has_attr("qkv_hidden_sizes")) {
-    return (void)c.unsupported("this form of attention (past state, causal, or unequal sizes)");
+  if (c.int_attr("unidirectional", 0) != 0 || c.has(4) || c.has(5) || c.has(6) || c.has_attr("qkv_hidden_sizes") ||
+      c.int_attr("do_rotary", 0) != 0) {
+    return (void)c.unsupported("this form of attention (past state, causal, rotary, or unequal sizes)");
   }
   const int32_t batch = c.b.dim(x, 0), steps = c.b.dim(x, 1), joint = c.b.dim(weights, 1), hidden = joint / 3;
   if (c.rank(x) != 3 || batch < 1 || steps < 1 || heads < 1 || hidden < 1 || hidden % heads != 0) {

@@ -51,12 +51,12 @@ void map_slice(Call& c) {
   const int rank = c.rank(x);
   const bool attributes = c.has_attr("starts");
   std::vector<int64_t> axis_values;
-  const auto count =
-      attributes ? c.ints_attr("starts").size() : static_cast<size_t>(std::max(c.b.dim(c.need(1), 0), 0));
   if (const auto given = c.ints_either("axes", 3)) {
     axis_values = *given;
   } else {
-    axis_values.resize(count);
+    const auto count = attributes ? static_cast<int32_t>(c.ints_attr("starts").size()) : c.b.dim(c.need(1), 0);
+    if (count < 0) return (void)c.unsupported("slicing along axes whose number is computed");
+    axis_values.resize(static_cast<size_t>(count));
     std::iota(axis_values.begin(), axis_values.end(), 0);
   }
   const auto axes = c.axes(axis_values, rank);
@@ -239,6 +239,9 @@ void map_pad(Call& c) {
       value = numbers.empty() ? 0 : numbers[0];
     }
     return c.out(c.b.pad(x, pads, value));
+  }
+  if (mode != "edge" && mode != "wrap" && mode != "reflect") {
+    return (void)c.unsupported(fmt::format("padding of mode '{}'", mode));
   }
   const bool mirrors = mode == "reflect" && rank <= 4 &&
                        std::all_of(pads.begin(), pads.end(), [](const auto& p) { return p[0] >= 0 && p[1] >= 0; });

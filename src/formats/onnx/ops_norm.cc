@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "formats/formulas.h"
 #include "formats/onnx/importer.h"
 #include "formats/onnx/math.h"
 
@@ -21,11 +22,10 @@ void map_batch_norm(Call& c) {
   if (c.int_attr("training_mode", 0) != 0 || (c.wants(1) && c.opset() >= 14)) {
     return (void)c.unsupported("batch normalization in training mode");
   }
-  const ValueId epsilon = c.b.scalar(c.float_attr("epsilon", 1e-5), DType::kFloat32);
-  // y = x * a + b with a = scale / sqrt(variance + epsilon): constants, where the statistics are.
-  const ValueId a = c.b.div(c.need(1), c.b.unary(Op::SQRT, c.b.add(c.need(4), epsilon)));
-  const ValueId b = c.b.sub(c.need(2), c.b.mul(c.need(3), a));
-  c.out(c.b.add(c.b.mul(x, over_channels(c, a, rank)), over_channels(c, b, rank)));
+  if (c.int_attr("spatial", 1) == 0) return (void)c.unsupported("statistics of every position (spatial=0)");
+  const auto [factor, addend] =
+      formats::batch_norm(c.b, c.need(1), c.need(2), c.need(3), c.need(4), c.float_attr("epsilon", 1e-5));
+  c.out(c.b.add(c.b.mul(x, over_channels(c, factor, rank)), over_channels(c, addend, rank)));
 }
 
 void map_instance_norm(Call& c) {

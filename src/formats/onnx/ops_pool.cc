@@ -138,7 +138,7 @@ void map_lp_pool(Call& c) {
   if (std::any_of(s.dilation.begin(), s.dilation.end(), [](int32_t d) { return d != 1; })) {
     return (void)c.unsupported("sums of dilated windows");
   }
-  int32_t count = 1;
+  double count = 1;
   for (int32_t size : s.kernel) count *= size;
   const ValueId powers = power(c, c.b.unary(Op::ABS, x), p);
   const ValueId mean =

@@ -104,7 +104,9 @@ void map_dynamic_quantize(Call& c) {
   const auto number = [&](double v) { return c.b.scalar(v, DType::kFloat32); };
   const ValueId low = c.b.binary(Op::MINIMUM, c.b.reduce(Op::REDUCE_MIN, x, axes, false), number(0));
   const ValueId high = c.b.binary(Op::MAXIMUM, c.b.reduce(Op::REDUCE_MAX, x, axes, false), number(0));
-  const ValueId scale = c.b.div(c.b.sub(high, low), number(255));
+  // An input of zeros alone has the scale 1, as in ONNX Runtime.
+  const ValueId range = c.b.sub(high, low);
+  const ValueId scale = c.b.select(c.b.binary(Op::GREATER, range, number(0)), c.b.div(range, number(255)), number(1));
   const ValueId zero = c.b.clamp(c.b.unary(Op::ROUND, c.b.div(c.b.unary(Op::NEG, low), scale)), 0, 255);
   const ValueId y = c.b.add(c.b.unary(Op::ROUND, c.b.div(x, scale)), zero);
   c.out(c.b.cast(c.b.clamp(y, 0, 255), DType::kUInt8), 0);

@@ -159,37 +159,44 @@ std::optional<ValueId> with_tflite(Call& c, ValueId x, const std::vector<AxisSca
 
 // An image of open size, to a computed one.
 ValueId with_open_size(Call& c, ValueId x, ValueId sizes, const std::vector<double>& scales, const Settings& s) {
-  if (c.rank(x) != 4) return c.unsupported("resizing an input of open size that is no image");
+  const auto refused = [&](const std::string& what) {
+    return c.unsupported(what + " over an open size: give it with --shape");
+  };
+  if (c.rank(x) != 4) return refused("resizing what is no image");
+  // Whole factors: the size is the input's times them, and no rounding comes between. Sizes divide to the scale that TFLite has.
+  const bool whole = std::all_of(scales.begin(), scales.end(), [](double v) { return v == std::floor(v) && v >= 1; });
+  if (!scales.empty() && (!whole || scales[0] != 1 || scales[1] != 1)) return refused("resizing by these factors");
+  if (sizes != kNoValue) {
+    const auto known = c.b.partial_int_values(sizes);
+    if (!known || known->size() != 4) return refused("resizing to sizes whose number is not known");
+    for (int axis = 0; axis < 2; ++axis) {
+      const int64_t size = (*known)[static_cast<size_t>(axis)], now = c.b.dim(x, axis);
+      if (size >= 0 && now >= 0 && size != now) return refused("resizing batch or channels");
+    }
+    if (c.string_attr("keep_aspect_ratio_policy", "stretch") != "stretch") return refused("keeping the aspect ratio");
+  }
   ValueId size;
   if (sizes != kNoValue) {
     size = c.b.strided_slice(sizes, {0}, {2}, {4}, {1});
   } else {
     std::vector<ValueId> parts;
     for (int axis : {2, 3}) {
-      const double scale = scales[static_cast<size_t>(axis)];
-      const ValueId old = c.b.size_of(x, axis);
-      if (scale == std::floor(scale)) {
-        parts.push_back(c.b.mul(old, c.b.int_scalar(static_cast<int32_t>(scale))));
-      } else {
-        const ValueId real = c.b.mul(c.b.cast(old, DType::kFloat32), c.b.scalar(scale, DType::kFloat32));
-        parts.push_back(c.b.cast(c.b.unary(Op::FLOOR, real), DType::kInt32));
-      }
+      const auto factor = static_cast<int32_t>(std::min(scales[static_cast<size_t>(axis)], 65536.0));
+      parts.push_back(c.b.mul(c.b.size_of(x, axis), c.b.int_scalar(factor)));
     }
     size = c.b.pack(parts, 0);
   }
   const bool align = s.coordinates == "align_corners", plain = s.coordinates == "asymmetric";
-  const bool grows = scales.size() == 4 &&
-                     std::all_of(scales.begin(), scales.end(), [](double v) { return v >= 1 && v == std::floor(v); });
+  const bool half =
+      s.coordinates == "half_pixel" || s.coordinates == "pytorch_half_pixel" || s.coordinates == "half_pixel_symmetric";
   Op op = Op::RESIZE_BILINEAR;
   if (s.mode == "nearest") {
     op = Op::RESIZE_NEAREST_NEIGHBOR;
-    const bool floors = plain && s.nearest == "floor";
-    const bool rounds = !plain && !align && (s.nearest == "round_prefer_ceil" || grows);
-    if (!floors && !rounds && !(plain && grows && s.nearest == "floor")) {
-      return c.unsupported("nearest neighbours of this kind over an open size: give it with --shape");
-    }
-  } else if (s.mode != "linear" || s.antialias) {
-    return c.unsupported(fmt::format("resizing of mode '{}' over an open size: give it with --shape", s.mode));
+    // At whole factors no pixel lies between two, so both ways of rounding halves agree.
+    const bool rounds = s.nearest == "round_prefer_ceil" || (s.nearest == "round_prefer_floor" && !scales.empty());
+    if (!(plain && s.nearest == "floor") && !(half && rounds)) return refused("nearest neighbours of this kind");
+  } else if (s.mode != "linear" || s.antialias || s.exclude_outside || (!align && !plain && !half)) {
+    return refused(fmt::format("resizing of mode '{}' by '{}'", s.mode, s.coordinates));
   }
   const ValueId image = c.b.transpose(x, to_channels_last(4));
   return c.b.transpose(c.b.resize(op, image, size, align, !align && !plain), to_channels_first(4));

@@ -125,6 +125,9 @@ void recurrent(Call& c, const Kind& kind) {
   }
   if (!full_lengths(c, shared.steps)) return (void)c.unsupported("sequences of different lengths");
   if (c.int_attr("input_forget", 0) != 0) return (void)c.unsupported("input_forget");
+  if (!c.floats_attr("activation_alpha").empty() || !c.floats_attr("activation_beta").empty()) {
+    return (void)c.unsupported("activations with parameters of their own (activation_alpha, activation_beta)");
+  }
   const std::string direction = c.string_attr("direction", "forward");
   const int32_t directions = direction == "bidirectional" ? 2 : 1;
   std::vector<std::string> activations;

@@ -56,21 +56,23 @@ void map_size(Call& c) { c.out(c.b.reduce(Op::REDUCE_PROD, c.b.shape_of(c.need(0
 void map_reshape(Call& c) {
   const ValueId x = c.need(0), target = c.need(1);
   auto sizes = c.b.partial_int_values(target);
-  if (!sizes) return c.out(c.b.reshape_to(x, target));
-  const auto known = c.b.int_values(target);
-  if (!known) return c.out(c.b.reshape_to(x, target));
+  const bool zeros = c.int_attr("allowzero", 0) == 0 && sizes && std::count(sizes->begin(), sizes->end(), 0) > 0;
+  if (!sizes || (!zeros && !c.b.int_values(target))) return c.out(c.b.reshape_to(x, target));
+  const bool computed = !c.b.int_values(target);
   // 0 keeps the size at its place.
-  bool open = false;
+  bool open = computed;
   std::vector<ValueId> parts;
   for (size_t i = 0; i < sizes->size(); ++i) {
     int64_t& size = (*sizes)[i];
     const auto axis = static_cast<int>(i);
-    if (size == 0 && c.int_attr("allowzero", 0) == 0) {
+    if (size == 0 && zeros) {
       size = c.b.dim(x, axis);
       if (size < 0 && c.b.rank(x) <= axis)
         return (void)c.invalid(fmt::format("size {} of the new shape is kept from nothing", i));
       open = open || size < 0;
       parts.push_back(c.b.size_of(x, axis));
+    } else if (size < 0 && computed) {
+      parts.push_back(c.b.gather(target, c.b.int_scalar(axis), 0));
     } else {
       parts.push_back(c.b.int_scalar(static_cast<int32_t>(size)));
     }

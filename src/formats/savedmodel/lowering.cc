@@ -9,6 +9,7 @@ namespace fewbits::savedmodel {
 namespace {
 
 constexpr size_t kMaxCallDepth = 200;
+constexpr size_t kMostNodes = 1'000'000;
 
 Tensor failed() { return {.kind = Tensor::Kind::kFailed}; }
 
@@ -94,6 +95,12 @@ Result<std::vector<int32_t>> OpCall::axes(size_t i, ValueId of, const char* what
   return values;
 }
 
+Result<int32_t> OpCall::axis(size_t i, ValueId of) const {
+  FB_ASSIGN(const auto values, axes(i, of, "axis"));
+  if (values.size() != 1) return unsupported("its axis must be one number, and is {}", values.size());
+  return values[0];
+}
+
 void Lowering::problem(const tf::NodeDef& node, const std::string& why) {
   const std::string name = scope_.empty() ? node.name() : scope_ + "/" + node.name();
   conversion_.problems.insert(why.empty() ? fmt::format("'{}' ({})", name, node.op())
@@ -155,6 +162,9 @@ Result<Tensors> Lowering::lower_call(const tf::NodeDef& node, const Attrs& attrs
 
 Result<Tensors> Lowering::lower(const Body&, const tf::NodeDef& node, std::span<const Tensor> inputs,
                                 const Attrs::List* caller) {
+  if (++conversion_.lowered > kMostNodes)
+    return fail(ErrorCode::kUnsupported, "with its functions written out, the graph has more than {} nodes",
+                kMostNodes);
   const Attrs attrs(node.attr(), caller);
   const std::string& op = node.op();
   if (const auto found = placeholders_.find(node.name()); found != placeholders_.end() && conversion_.calls.empty())

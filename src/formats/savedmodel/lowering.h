@@ -61,6 +61,7 @@ class OpCall {
   Result<int32_t> integer(size_t i, const char* what) const;
   // Axis input i, 0 <= axis < rank of `of`.
   Result<std::vector<int32_t>> axes(size_t i, ValueId of, const char* what) const;
+  Result<int32_t> axis(size_t i, ValueId of) const;  // exactly one
   // An error that begins with nothing: the caller names the node.
   template <class... Args>
   tl::unexpected<Error> unsupported(fmt::format_string<Args...> format, Args&&... args) const {
@@ -105,6 +106,7 @@ struct Conversion {
   std::set<std::string> problems;                // "'node' (Op): why": all that stands in the way
   std::vector<const Body*> calls;                // functions being evaluated, to find cycles
   std::map<std::string, ConstTensor> variables;  // those read so far
+  size_t lowered = 0;  // nodes so far: calls of calls can ask for more than anything could hold
 };
 
 class Lowering {

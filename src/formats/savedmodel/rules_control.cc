@@ -27,7 +27,10 @@ Result<Tensors> lower_branches(const OpCall& op, const Body& then_body, const Bo
   const auto arguments = op.inputs.subspan(1);
   Node node;
   node.op = Op::IF;
-  node.inputs.push_back(op.in(0));
+  // TensorFlow takes any number for a condition.
+  const ValueId condition = op.in(0);
+  node.inputs.push_back(
+      b.dtype(condition) == DType::kBool ? condition : b.binary(Op::NOT_EQUAL, condition, b.scalar_like(0, condition)));
   for (const Tensor& tensor : arguments) {
     if (is_passed(op, tensor)) node.inputs.push_back(tensor.value);
   }
@@ -39,6 +42,8 @@ Result<Tensors> lower_branches(const OpCall& op, const Body& then_body, const Bo
     for (size_t i = 0; i < arguments.size(); ++i) sub.arguments.push_back(argument_in(op, sub, arguments[i], i, true));
     FB_ASSIGN(const Tensors results, sub.lowering->call(*body, sub.arguments, "", nullptr));
     GraphBuilder& inner = sub.lowering->builder();
+    if (body == &else_body && results.size() != types.size())
+      return op.unsupported("its branches give {} and {} results", types.size(), results.size());
     for (size_t i = 0; i < results.size(); ++i) {
       if (results[i].kind == Tensor::Kind::kFailed) return Tensors{results[i]};
       if (results[i].kind != Tensor::Kind::kValue) return op.unsupported("a branch gives what is no tensor");
@@ -47,7 +52,7 @@ Result<Tensors> lower_branches(const OpCall& op, const Body& then_body, const Bo
         types.push_back(inner.dtype(results[i].value));
         shapes.push_back(shape);
       } else {
-        if (i >= shapes.size() || shapes[i].size() != shape.size() || types[i] != inner.dtype(results[i].value))
+        if (shapes[i].size() != shape.size() || types[i] != inner.dtype(results[i].value))
           return op.unsupported("its branches give different ranks or types");
         shapes[i] = merged(shapes[i], shape);
       }

@@ -1,6 +1,7 @@
 // Convolutions, their biases, and batch normalization.
 #include <cmath>
 
+#include "formats/formulas.h"
 #include "formats/options.h"
 #include "formats/savedmodel/layout.h"
 
@@ -79,16 +80,16 @@ Result<Tensors> fused_batch_norm(const OpCall& op) {
     return op.unsupported(
         "it normalizes by the batch's own statistics; save a function for inference (training=False)");
   GraphBuilder& b = op.b();
-  const bool channels_first = op.attrs.text("data_format", "NHWC") == "NCHW";
-  const ValueId scale = op.in(1), offset = op.in(2), mean = op.in(3), variance = op.in(4);
-  const ValueId epsilon = b.scalar(op.attrs.real("epsilon", 0.0001f), DType::kFloat32);
-  ValueId m = b.mul(scale, b.unary(Op::RSQRT, b.add(variance, epsilon)));
-  ValueId c = b.sub(offset, b.mul(mean, m));
-  if (channels_first) {
-    m = b.reshape(m, {-1, 1, 1});
-    c = b.reshape(c, {-1, 1, 1});
+  const std::string format = op.attrs.text("data_format", "NHWC");
+  auto [factor, addend] =
+      formats::batch_norm(b, op.in(1), op.in(2), op.in(3), op.in(4), op.attrs.real("epsilon", 0.0001f));
+  if (format.starts_with("NC")) {  // NCHW, NCDHW
+    Shape shape(format.size() - 1, 1);
+    shape[0] = -1;
+    factor = b.reshape(factor, shape);
+    addend = b.reshape(addend, shape);
   }
-  return one(b.add(b.mul(op.in(0), m), c));
+  return one(b.add(b.mul(op.in(0), factor), addend));
 }
 
 Result<Tensors> local_response_normalization(const OpCall& op) {

@@ -11,10 +11,10 @@ Result<Tensors> gather(const OpCall& op) { return one(op.b().gather(op.in(0), op
 
 Result<Tensors> gather_v2(const OpCall& op) {
   GraphBuilder& b = op.b();
-  FB_ASSIGN(const auto axis, op.axes(2, op.in(0), "axis"));
+  FB_ASSIGN(const int32_t axis, op.axis(2, op.in(0)));
   int64_t batch_dims = op.attrs.integer("batch_dims", 0);
   if (batch_dims < 0) batch_dims += b.rank(op.in(1));
-  return one(b.gather(op.in(0), op.in(1), axis[0], static_cast<int>(batch_dims)));
+  return one(b.gather(op.in(0), op.in(1), axis, static_cast<int>(batch_dims)));
 }
 
 Result<Tensors> resource_gather(const OpCall& op) {

@@ -27,14 +27,14 @@ Result<Tensors> euclidean_norm(const OpCall& op) {
 
 template <fewbits::Op kOp>
 Result<Tensors> arg(const OpCall& op) {
-  FB_ASSIGN(const auto axis, op.axes(1, op.in(0), "axis"));
+  FB_ASSIGN(const int32_t axis, op.axis(1, op.in(0)));
   const bool wide = op.attrs.type("output_type", tf::DT_INT64) == tf::DT_INT64;
-  return one(op.b().arg(kOp, op.in(0), axis[0], wide ? DType::kInt64 : DType::kInt32));
+  return one(op.b().arg(kOp, op.in(0), axis, wide ? DType::kInt64 : DType::kInt32));
 }
 
 Result<Tensors> cumsum(const OpCall& op) {
-  FB_ASSIGN(const auto axis, op.axes(1, op.in(0), "axis"));
-  return one(op.b().cumsum(op.in(0), op.b().int_scalar(axis[0]), op.attrs.flag("exclusive", false),
+  FB_ASSIGN(const int32_t axis, op.axis(1, op.in(0)));
+  return one(op.b().cumsum(op.in(0), op.b().int_scalar(axis), op.attrs.flag("exclusive", false),
                            op.attrs.flag("reverse", false)));
 }
 

@@ -41,7 +41,11 @@ Result<Tensors> shape_n(const OpCall& op) {
 Result<Tensors> size(const OpCall& op) {
   return one(with_type(op, op.b().reduce(REDUCE_PROD, op.b().shape_of(op.in(0)), {0}, false), "out_type"));
 }
-Result<Tensors> rank(const OpCall& op) { return one(op.b().int_scalar(op.b().rank(op.in(0)))); }
+Result<Tensors> rank(const OpCall& op) {
+  const int known = op.b().rank(op.in(0));
+  if (known < 0) return op.unsupported("a rank that is not known at conversion");
+  return one(op.b().int_scalar(known));
+}
 
 Result<Tensors> reshape(const OpCall& op) { return one(op.b().reshape_to(op.in(0), op.index(1))); }
 
@@ -108,17 +112,17 @@ Result<Tensors> ones_like(const OpCall& op) {
 Result<Tensors> concat_v2(const OpCall& op) {
   GraphBuilder& b = op.b();
   if (op.count() < 2) return op.unsupported("nothing to concatenate");
-  FB_ASSIGN(const auto axis, op.axes(op.count() - 1, op.in(0), "axis"));
+  FB_ASSIGN(const int32_t axis, op.axis(op.count() - 1, op.in(0)));
   std::vector<ValueId> parts;
   for (size_t i = 0; i + 1 < op.count(); ++i) parts.push_back(op.in(i));
-  return one(b.concat(parts, axis[0]));
+  return one(b.concat(parts, axis));
 }
 Result<Tensors> concat(const OpCall& op) {
   if (op.count() < 2) return op.unsupported("nothing to concatenate");
-  FB_ASSIGN(const auto axis, op.axes(0, op.in(1), "axis"));
+  FB_ASSIGN(const int32_t axis, op.axis(0, op.in(1)));
   std::vector<ValueId> parts;
   for (size_t i = 1; i < op.count(); ++i) parts.push_back(op.in(i));
-  return one(op.b().concat(parts, axis[0]));
+  return one(op.b().concat(parts, axis));
 }
 Result<Tensors> pack(const OpCall& op) {
   if (op.inputs.empty()) return op.unsupported("nothing to pack");
@@ -143,21 +147,23 @@ Result<Tensors> unpack(const OpCall& op) {
 
 Result<Tensors> split(const OpCall& op) {
   GraphBuilder& b = op.b();
-  FB_ASSIGN(const auto axis, op.axes(0, op.in(1), "axis"));
+  FB_ASSIGN(const int32_t axis, op.axis(0, op.in(1)));
   const int64_t parts = op.attrs.integer("num_split", 1);
-  const int32_t all = b.dim(op.in(1), axis[0]);
+  const int32_t all = b.dim(op.in(1), axis);
   if (parts < 1 || all < 0 || all % parts != 0) return op.unsupported("{} equal parts of a size of {}", parts, all);
   return many(
-      b.split(op.in(1), std::vector<int32_t>(static_cast<size_t>(parts), static_cast<int32_t>(all / parts)), axis[0]));
+      b.split(op.in(1), std::vector<int32_t>(static_cast<size_t>(parts), static_cast<int32_t>(all / parts)), axis));
 }
 Result<Tensors> split_v(const OpCall& op) {
   GraphBuilder& b = op.b();
-  FB_ASSIGN(const auto axis, op.axes(2, op.in(0), "axis"));
+  FB_ASSIGN(const int32_t axis, op.axis(2, op.in(0)));
   FB_ASSIGN(auto sizes, op.ints(1, "sizes"));
-  int32_t rest = b.dim(op.in(0), axis[0]);
+  int32_t rest = b.dim(op.in(0), axis);
+  if (rest < 0 && std::any_of(sizes.begin(), sizes.end(), [](int32_t s) { return s < 0; }))
+    return op.unsupported("one part is the rest of a size that is not known");
   for (int32_t part : sizes) rest -= std::max(part, 0);
   for (int32_t& part : sizes) part = part < 0 ? rest : part;
-  return many(b.split(op.in(0), sizes, axis[0]));
+  return many(b.split(op.in(0), sizes, axis));
 }
 
 // ---- slices ----
