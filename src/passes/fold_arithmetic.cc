@@ -94,6 +94,40 @@ bool division(Rewriter& r, NodeId id, const Scalar& s) {
   return true;
 }
 
+// c + -x is c - x, and c + -x * y is c - x * y: integers have no negation of their own.
+bool subtraction(Rewriter& r, NodeId id) {
+  const Node& node = r.node(id);
+  if (node.op != Op::ADD || r.value(node.outputs[0]).dtype != DType::kFloat32) return false;
+  for (size_t i : {size_t{1}, size_t{0}}) {
+    const ValueId other = node.inputs[1 - i];
+    ValueId minuend = node.inputs[i];
+    if (minuend == other) continue;
+    if (r.made_by(minuend, Op::NEG)) {
+      minuend = r.node(r.producer(minuend)).inputs[0];
+    } else {
+      const NodeId product = r.producer(minuend);
+      if (product < 0 || r.node(product).op != Op::MUL || !r.single_use(minuend) ||
+          activation_of(r.node(product)) != ActivationFunctionType::NONE)
+        continue;
+      const size_t negated = r.made_by(r.node(product).inputs[0], Op::NEG) ? 0 : 1;
+      const ValueId factor = r.node(product).inputs[negated];
+      if (!r.made_by(factor, Op::NEG)) continue;
+      r.set_input(product, negated, r.node(r.producer(factor)).inputs[0]);
+    }
+    const auto activation = activation_of(node);
+    Node& changed = r.edit(id);
+    changed.op = Op::SUB;
+    auto options = std::make_shared<tflite::BuiltinOptionsUnion>();
+    options->Set(tflite::SubOptionsT());
+    changed.options = std::move(options);
+    set_activation(changed, activation);
+    r.set_input(id, 0, other);
+    r.set_input(id, 1, minuend);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<size_t> fold_arithmetic(Model&, Graph& graph) {
@@ -101,7 +135,7 @@ Result<size_t> fold_arithmetic(Model&, Graph& graph) {
   size_t changes = 0;
   for (NodeId id : r.order()) {
     if (!r.live(id)) continue;
-    if (does_nothing(r, id)) {
+    if (does_nothing(r, id) || subtraction(r, id)) {
       ++changes;
       continue;
     }

@@ -17,9 +17,15 @@ struct Arithmetic {
   bool multiplies = false;
 };
 
-// x * c, x / c, x + c, x - c, c * x, c + x, c - x is not.
+// -x, x * c, x / c, x + c, x - c, c * x, c + x; c - x is not.
 std::optional<Arithmetic> arithmetic(const Rewriter& r, NodeId id) {
   const Node& node = r.node(id);
+  if (node.op == Op::NEG) {
+    const Value& in = r.value(node.inputs[0]);
+    if (in.dtype != DType::kFloat32 || !in.has_rank || in.shape.empty() || open_shape(in).back() < 1)
+      return std::nullopt;
+    return Arithmetic{node.inputs[0], std::vector<float>(static_cast<size_t>(in.shape.back()), -1.0f), true};
+  }
   if (node.op != Op::MUL && node.op != Op::DIV && node.op != Op::ADD && node.op != Op::SUB) return std::nullopt;
   const Value& out = r.value(node.outputs[0]);
   if (out.dtype != DType::kFloat32 || !out.has_rank || out.shape.empty()) return std::nullopt;

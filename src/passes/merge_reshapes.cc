@@ -1,4 +1,5 @@
-// Reshapes of reshapes, and reshapes that change nothing. SQUEEZE and EXPAND_DIMS of known sizes become reshapes.
+// Reshapes of reshapes, and reshapes that change nothing. SQUEEZE and EXPAND_DIMS of sizes of which at most one is open become
+// reshapes.
 #include "passes/permute.h"
 #include "passes/pipeline.h"
 #include "passes/rewriter.h"
@@ -13,8 +14,10 @@ bool is_reshape(const Node& node) {
 bool merge(Rewriter& r, NodeId id) {
   const ValueId x = r.node(id).inputs[0], y = r.node(id).outputs[0];
   const Value& out = r.value(y);
-  if (!is_static_shape(out)) return false;
-  if (is_static_shape(r.value(x)) && r.value(x).shape == out.shape && r.value(x).dtype == out.dtype) {
+  if (!is_reshape_target(out)) return false;
+  const Shape target = open_shape(out);
+  // With one open size on either side, at the same place, the rest says that it is the same.
+  if (r.value(x).has_rank && open_shape(r.value(x)) == target && r.value(x).dtype == out.dtype) {
     if (r.replace(y, x)) {
       if (r.live(id)) r.remove(id);
       return true;
@@ -25,7 +28,7 @@ bool merge(Rewriter& r, NodeId id) {
   const bool chained = before >= 0 && is_reshape(r.node(before));
   if (!chained && r.node(id).op == Op::RESHAPE) return false;
   const ValueId source = chained ? r.node(before).inputs[0] : x;
-  r.insert_before(reshape_node(r, source, y, out.shape), id);
+  r.insert_before(reshape_node(r, source, y, target), id);
   r.remove(id);
   return true;
 }

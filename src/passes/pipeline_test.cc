@@ -135,6 +135,15 @@ TEST_F(Passes, ReshapesMerge) {
   EXPECT_THAT(ops(), ElementsAre(Op::RESHAPE, Op::RELU));
 }
 
+TEST_F(Passes, ReshapesMergeAroundOneOpenSize) {
+  const ValueId x = b.input("x", DType::kFloat32, {-1, 1, 6, 1});
+  const ValueId y = b.reshape(b.transpose(b.reshape(b.reshape(x, {-1, 6}), {-1, 1, 1, 6}), {0, 1, 3, 2}), {-1, 3, 2});
+  b.output(b.unary(Op::TANH, y), "y");
+  EXPECT_EQ(apply(transposes_to_reshapes), 1u);
+  while (apply(merge_reshapes) > 0) continue;
+  EXPECT_THAT(ops(), ElementsAre(Op::RESHAPE, Op::TANH));
+}
+
 TEST_F(Passes, TransposesOfOnesAreReshapes) {
   b.output(b.transpose(image({1, 1, 5, 4}), {0, 2, 3, 1}), "y");
   EXPECT_EQ(apply(transposes_to_reshapes), 1u);
@@ -208,6 +217,49 @@ TEST_F(Passes, ArithmeticWithConstantsIsSimplified) {
   }
   remove_dead_nodes(model_, model_.main()).value();
   EXPECT_THAT(ops(), ElementsAre(Op::MUL));
+}
+
+TEST_F(Passes, ZerosAndOnesOfAnyShapeAreLeftOut) {
+  const ValueId zeros = b.floats({0, 0, 0, 0}), ones = b.floats({1, 1, 1, 1});
+  b.output(b.unary(Op::TANH, b.add(zeros, b.div(b.mul(b.sub(image(), zeros), ones), ones))), "y");
+  EXPECT_EQ(apply(fold_arithmetic), 4u);
+  EXPECT_THAT(ops(), ElementsAre(Op::TANH));
+}
+
+TEST_F(Passes, ConstantsStayApartWhereOneCannotSayWhatTwoDo) {
+  const auto number = [&](float v) { return b.scalar(v, DType::kFloat32); };
+  const ValueId x = image();
+  const ValueId cancels = b.sub(b.add(x, number(1e9f)), number(1e9f)),
+                sum = b.add(b.add(x, number(1e9f)), number(-1e9f));
+  const ValueId vanishes = b.mul(b.mul(x, number(1e-30f)), number(1e-30f));
+  const ValueId overflows = b.mul(b.mul(b.mul(x, number(0)), number(1e30f)), number(1e30f));
+  b.output(b.concat({cancels, sum, vanishes, overflows}, 3), "y");
+  apply(fold_arithmetic);
+  EXPECT_EQ(count(Op::ADD) + count(Op::SUB), 4);
+  EXPECT_GE(count(Op::MUL), 4);
+}
+
+TEST_F(Passes, AdditionsOfNegatedValuesAreSubtractions) {
+  const ValueId x = image(), y = b.unary(Op::TANH, x), c = numbers({4}, 1);
+  const ValueId plain = b.add(y, b.unary(Op::NEG, x));
+  b.output(b.add(b.add(b.mul(b.unary(Op::NEG, y), plain), c), plain), "y");
+  EXPECT_EQ(apply(fold_arithmetic), 2u);
+  EXPECT_THAT(ops(), ElementsAre(Op::TANH, Op::SUB, Op::MUL, Op::SUB, Op::ADD));
+}
+
+TEST_F(Passes, NegationsGoIntoWeights) {
+  const ValueId x = image();
+  const ValueId y = b.conv2d(x, numbers({3, 1, 1, 4}, 1), numbers({3}, 2), {});
+  b.output(b.unary(Op::RELU, b.unary(Op::NEG, y)), "y");
+  EXPECT_EQ(apply(fuse_scale_and_bias), 1u);
+  EXPECT_THAT(ops(), ElementsAre(Op::CONV_2D, Op::RELU));
+}
+
+TEST_F(Passes, HardSwishOfARoundedSixthIsNotOne) {
+  const auto number = [&](float v) { return b.scalar(v, DType::kFloat32); };
+  const ValueId x = image();
+  b.output(b.mul(b.mul(x, b.unary(Op::RELU6, b.add(x, number(3)))), number(0.16666f)), "y");
+  EXPECT_EQ(apply(recompose_activations), 0u);
 }
 
 TEST_F(Passes, HardSwishIsPutTogether) {

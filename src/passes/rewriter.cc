@@ -143,6 +143,11 @@ bool Rewriter::replace(ValueId from, ValueId to) {
 
 Shape open_shape(const Value& value) { return value.shape_signature.empty() ? value.shape : value.shape_signature; }
 
+bool is_reshape_target(const Value& value) {
+  const Shape& open = value.shape_signature;
+  return value.has_rank && std::count(open.begin(), open.end(), -1) <= 1;
+}
+
 std::optional<std::vector<int32_t>> const_ints(const Graph& graph, ValueId id) {
   if (id == kNoValue || !graph.value(id).is_const) return std::nullopt;
   const Value& value = graph.value(id);

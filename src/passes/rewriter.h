@@ -57,6 +57,8 @@ class Rewriter {
 
 // The shape with -1 for sizes that change.
 Shape open_shape(const Value& value);
+// Whether a RESHAPE can name the shape: at most one size is open.
+bool is_reshape_target(const Value& value);
 inline bool is_static_shape(const Value& value) { return value.has_rank && value.shape_signature.empty(); }
 // Integers of a constant (int32 or int64).
 std::optional<std::vector<int32_t>> const_ints(const Graph& graph, ValueId id);

@@ -13,8 +13,9 @@ Result<size_t> transposes_to_reshapes(Model&, Graph& graph) {
     const auto perm = perm_of(graph, r.node(id));
     if (!perm) continue;
     const ValueId x = r.node(id).inputs[0], y = r.node(id).outputs[0];
-    if (!is_static_shape(r.value(x)) || !moves_only_ones(r.value(x).shape, *perm)) continue;
-    r.insert_before(reshape_node(r, x, y, permuted(r.value(x).shape, *perm)), id);
+    const Shape shape = open_shape(r.value(x));
+    if (!is_reshape_target(r.value(x)) || !moves_only_ones(shape, *perm)) continue;
+    r.insert_before(reshape_node(r, x, y, permuted(shape, *perm)), id);
     r.remove(id);
     ++changes;
   }

