@@ -68,7 +68,11 @@ std::string GraphBuilder::unique_name(const std::string& wish) {
 void GraphBuilder::rename(ValueId id, const std::string& name) {
   Value& value = graph().value(id);
   if (value.name == name) return;
-  value.name = unique_name(name);
+  value.name = reserved_.erase(name) != 0 ? name : unique_name(name);
+}
+
+void GraphBuilder::reserve(const std::string& name) {
+  if (names_.try_emplace(name, 1).second) reserved_.insert(name);
 }
 
 ValueId GraphBuilder::new_value(DType dtype, const std::string& wish) {
@@ -130,6 +134,7 @@ ValueId GraphBuilder::output(ValueId id, const std::string& name) {
     copy.inputs = {id, target};
     copy.options = options(tflite::ReshapeOptionsT());
     const ValueId out = new_value(dtype(id), name);
+    rename(out, name);
     known(out) = known(id);
     known(out).has_data = {};
     publish_shape(out);
@@ -317,6 +322,22 @@ void GraphBuilder::set_shape_like(ValueId id, const GraphBuilder& from, ValueId 
 
 bool GraphBuilder::same_shape(ValueId id, const GraphBuilder& from, ValueId other) const {
   return known(id).ranked == from.known(other).ranked && known(id).shape == from.known(other).shape;
+}
+
+void GraphBuilder::release_unread(size_t values, size_t nodes, std::span<const ValueId> kept) {
+  std::set<ValueId> read(kept.begin(), kept.end());
+  for (NodeId id : graph().order()) {
+    if (static_cast<size_t>(id) < nodes) continue;
+    const Node& node = graph().node(id);
+    read.insert(node.inputs.begin(), node.inputs.end());
+  }
+  for (const auto& [ints, id] : int_constants_) read.insert(id);
+  for (size_t i = values; i < graph().value_count(); ++i) {
+    Value& value = graph().value(static_cast<ValueId>(i));
+    if (!value.is_const || read.count(static_cast<ValueId>(i)) != 0) continue;
+    value.is_const = false;
+    value.data = {};
+  }
 }
 
 void GraphBuilder::publish_shape(ValueId id) {

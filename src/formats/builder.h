@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,6 +56,8 @@ class GraphBuilder {
   // Values made from now on are called `scope`, `scope/1`, ...; a value that already has a name keeps it.
   void set_scope(std::string scope) { scope_ = std::move(scope); }
   void rename(ValueId id, const std::string& name);
+  // Keeps a name for the output that output() makes of it, so that no value on the way takes it.
+  void reserve(const std::string& name);
 
   // ---- the borders ----
   // -1: a size that is not known. `symbols` names those sizes: equal names are equal sizes (empty: all different).
@@ -167,6 +170,10 @@ class GraphBuilder {
   // x [n, d, h, w, c], filter [kd, kh, kw, c, out]
   ValueId conv3d(ValueId x, ValueId filter, ValueId bias, const std::array<int32_t, 3>& stride,
                  const std::array<int32_t, 3>& dilation, bool same);
+  // x [n, d, h, w, c], as two pools one after the other: largest values and means are those of planes, then of depths.
+  ValueId pool3d(bool largest, ValueId x, const std::array<int32_t, 3>& kernel, const std::array<int32_t, 3>& stride,
+                 const std::array<int32_t, 3>& before, const std::array<int32_t, 3>& after, bool same,
+                 bool count_padding);
   ValueId max_pool(ValueId x, int32_t kernel_h, int32_t kernel_w, const Window& window);
   // `count_padding`: padding counts as zeros in the mean (ONNX count_include_pad); else only elements count (TFLite).
   ValueId average_pool(ValueId x, int32_t kernel_h, int32_t kernel_w, const Window& window, bool count_padding);
@@ -174,6 +181,10 @@ class GraphBuilder {
   ValueId fully_connected(ValueId x, ValueId weights, ValueId bias, Activation a = Activation::kNone);
   ValueId matmul(ValueId a, ValueId b, bool adj_a = false, bool adj_b = false);
   ValueId resize(Op op, ValueId x, ValueId size, bool align_corners, bool half_pixel_centers);  // size: int32 [h, w]
+
+  // Constants made since there were `values` values and `nodes` nodes that no node reads (weights that were transposed on the
+  // spot) give their memory back, but for those in `kept`.
+  void release_unread(size_t values, size_t nodes, std::span<const ValueId> kept);
 
   Model& model() noexcept { return *model_; }
   Graph& graph() noexcept { return model_->graphs[index_]; }
@@ -214,6 +225,7 @@ class GraphBuilder {
   Status status_;
   std::string scope_;
   std::map<std::string, int> names_;
+  std::set<std::string> reserved_;
   std::vector<Known> known_;      // by ValueId
   std::vector<NodeId> producer_;  // by ValueId
   std::map<std::string, std::array<int32_t, 2>> symbols_;

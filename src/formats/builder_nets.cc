@@ -190,6 +190,37 @@ ValueId GraphBuilder::average_pool(ValueId x, int32_t kernel_h, int32_t kernel_w
   return mul(y, constant(std::move(factors), DType::kFloat32, {1, out_h, out_w, 1}));
 }
 
+ValueId GraphBuilder::pool3d(bool largest, ValueId x, const std::array<int32_t, 3>& kernel,
+                             const std::array<int32_t, 3>& stride, const std::array<int32_t, 3>& before,
+                             const std::array<int32_t, 3>& after, bool same, bool count_padding) {
+  const auto pool = [&](ValueId image, int32_t kernel_h, int32_t kernel_w, const Window& window) {
+    return largest ? max_pool(image, kernel_h, kernel_w, window)
+                   : average_pool(image, kernel_h, kernel_w, window, count_padding);
+  };
+  const int32_t depth = dim(x, 1), channels = dim(x, 4);
+  if (rank(x) != 5 || depth < 1 || dim(x, 2) < 1 || dim(x, 3) < 1 || channels < 1)
+    return error(ErrorCode::kUnsupported, "a pool over a volume of open size: give it with --shape");
+  const ValueId batch = size_of(x, 0);
+  const auto shaped = [&](ValueId y, ValueId first, const Shape& rest) {
+    std::vector<ValueId> sizes = {first};
+    for (int32_t size : rest) sizes.push_back(int_scalar(size));
+    return reshape_to(y, pack(sizes, 0));
+  };
+  ValueId y = shaped(x, mul(batch, int_scalar(depth)), {dim(x, 2), dim(x, 3), channels});
+  y = pool(y, kernel[1], kernel[2],
+           {.stride_h = stride[1],
+            .stride_w = stride[2],
+            .same = same,
+            .top = before[1],
+            .left = before[2],
+            .bottom = after[1],
+            .right = after[2]});
+  const int32_t height = dim(y, 1), width = dim(y, 2);
+  y = pool(shaped(y, batch, {depth, height * width, channels}), kernel[0], 1,
+           {.stride_h = stride[0], .same = same, .top = before[0], .bottom = after[0]});
+  return shaped(y, batch, {dim(y, 1), height, width, channels});
+}
+
 ValueId GraphBuilder::fully_connected(ValueId x, ValueId weights, ValueId bias, Activation a) {
   tflite::FullyConnectedOptionsT table;
   table.keep_num_dims = rank(x) != 2;

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "formats/formulas.h"
 #include "formats/options.h"
 
 namespace fewbits::formats {
@@ -134,6 +137,32 @@ TEST_F(Builder, TransposedConvolutionsAreCropped) {
       x, filter(3, 3, 2), kNoValue, {.stride_h = 2, .stride_w = 2, .top = 1, .left = 1, .bottom = 1, .right = 1}, 7, 7);
   EXPECT_THAT(b.shape(cropped), ElementsAre(1, 7, 7, 3));
   EXPECT_TRUE(b.ok());
+}
+
+TEST_F(Builder, ReservedNamesAreThoseOfTheOutputs) {
+  const ValueId x = b.input("x", DType::kFloat32, {2});
+  b.reserve("y");
+  b.set_scope("y");
+  b.output(b.unary(Op::NEG, b.unary(Op::EXP, x)), "y");
+  expect_good();
+  EXPECT_EQ(model_.main().value(model_.main().outputs[0]).name, "y");
+}
+
+TEST_F(Builder, BatchNormIsComputedInDouble) {
+  const float gamma = 1.7f, beta = 0.3f, mean = 30.1f, variance = 3.3e-4f;
+  const auto [factor, addend] =
+      batch_norm(b, b.floats({gamma}), b.floats({beta}), b.floats({mean}), b.floats({variance}), 1e-3);
+  const double exact = double{gamma} / std::sqrt(double{variance} + 1e-3);
+  EXPECT_EQ(b.value(factor).data.as<float>()[0], static_cast<float>(exact));
+  EXPECT_EQ(b.value(addend).data.as<float>()[0], static_cast<float>(double{beta} - double{mean} * exact));
+}
+
+TEST_F(Builder, PoolsOfVolumesAreTwoPools) {
+  const ValueId x = b.input("x", DType::kFloat32, {-1, 4, 6, 8, 3});
+  const ValueId y = b.pool3d(true, x, {2, 3, 2}, {2, 3, 2}, {}, {}, false, false);
+  b.output(y, "y");
+  expect_good();
+  EXPECT_EQ(b.shape(y), (Shape{-1, 2, 2, 4, 3}));
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ std::optional<Arithmetic> arithmetic(const Rewriter& r, NodeId id) {
 
 bool into_weights_before(Rewriter& r, NodeId id, const Arithmetic& a) {
   const NodeId maker = r.producer(a.x);
-  const auto op = weighted_node(r, maker);
+  const auto op = weighted_node(r, maker, true);
   if (!op || !r.single_use(a.x) || activation_of(r.node(maker)) != ActivationFunctionType::NONE) return false;
   if (out_channels(r, maker, *op) != static_cast<int32_t>(a.numbers.size())) return false;
   if (a.multiplies) {

@@ -29,6 +29,8 @@ bool only_moves(Op op) {
     case Op::SLICE:
     case Op::STRIDED_SLICE:
     case Op::GATHER:
+    case Op::DEPTH_TO_SPACE:
+    case Op::SPACE_TO_DEPTH:
     case Op::CONCATENATION:
     case Op::SPLIT: return true;
     default: return false;
@@ -96,10 +98,102 @@ NodeId only_quantize(const Rewriter& r, ValueId id) {
   return r.value(r.node(reader).outputs[0]).dtype == DType::kInt8 ? reader : -1;
 }
 
-// A float constant as the integers that it came from: symmetric, per tensor or along the rule's axis.
-ValueId integer_weights(Rewriter& r, ValueId id, const OperandRule& rule) {
+// The one stream of bytes through an operator that moves them: from input 0 to output 0.
+bool moves_one(const Rewriter& r, NodeId id) {
+  if (id < 0 || r.node(id).op == Op::CONCATENATION || r.node(id).op == Op::SPLIT || !only_moves(r.node(id).op))
+    return false;
+  const auto* pool = r.node(id).options->AsPool2DOptions();
+  return pool == nullptr || pool->fused_activation_function == tflite::ActivationFunctionType::NONE;
+}
+
+// A value like `like` in int8 under `params`.
+ValueId add_bytes(Rewriter& r, ValueId like, const QuantParams& params) {
+  const QuantParams copy = params;
+  const ValueId made = r.add_value(r.value(like), open_shape(r.value(like)));
+  r.graph().value(made).dtype = DType::kInt8;
+  r.graph().value(made).quant = copy;
+  return made;
+}
+
+Node converting(Op op, ValueId from, ValueId to) {
+  Node node;
+  node.op = op;
+  node.inputs = {from};
+  node.outputs = {to};
+  auto options = std::make_shared<tflite::BuiltinOptionsUnion>();
+  op == Op::QUANTIZE ? options->Set(tflite::QuantizeOptionsT()) : options->Set(tflite::DequantizeOptionsT());
+  node.options = std::move(options);
+  return node;
+}
+
+// What moves dequantized numbers moves the bytes: DEQUANTIZE comes behind it.
+bool sink_dequantize(Rewriter& r, NodeId id) {
+  if (!moves_one(r, id) || r.is_output(r.node(id).outputs[0])) return false;
+  const ValueId q = origin(r, r.node(id).inputs[0]), y = r.node(id).outputs[0];
+  if (q == kNoValue || r.value(y).dtype != DType::kFloat32) return false;
+  const ValueId bytes = add_bytes(r, y, r.value(q).quant);
+  r.set_input(id, 0, q);
+  r.set_output(id, 0, bytes);
+  r.insert_after(converting(Op::DEQUANTIZE, bytes, y), id);
+  return true;
+}
+
+// QUANTIZE comes before what moves the numbers, and needs no RELU before it where the lowest byte is zero.
+bool raise_quantize(Rewriter& r, NodeId id) {
+  if (r.node(id).op != Op::QUANTIZE) return false;
+  const ValueId x = r.node(id).inputs[0], y = r.node(id).outputs[0];
+  const NodeId mover = r.producer(x);
+  const QuantParams params = r.value(y).quant;
+  if (mover < 0 || !r.single_use(x) || r.value(y).dtype != DType::kInt8 || params.scale.size() != 1) return false;
+  const ValueId source = r.node(mover).inputs[0];
+  if (r.node(mover).op == Op::RELU && params.zero() == -128) {
+    r.set_input(id, 0, source);
+    return true;
+  }
+  if (!moves_one(r, mover) || r.is_const(source) || r.value(source).dtype != DType::kFloat32) return false;
+  const ValueId bytes = add_bytes(r, source, params);
+  r.insert_before(converting(Op::QUANTIZE, source, bytes), mover);
+  r.remove(id);
+  r.set_input(mover, 0, bytes);
+  r.set_output(mover, 0, y);
+  return true;
+}
+
+// A concatenation of dequantized numbers that is quantized joins bytes: those under other parameters are quantized anew.
+bool join_bytes(Rewriter& r, NodeId id) {
+  if (r.node(id).op != Op::QUANTIZE) return false;
+  const ValueId x = r.node(id).inputs[0], y = r.node(id).outputs[0];
+  const NodeId join = r.producer(x);
+  const QuantParams params = r.value(y).quant;
+  if (join < 0 || r.node(join).op != Op::CONCATENATION || !r.single_use(x) || r.value(y).dtype != DType::kInt8 ||
+      params.scale.size() != 1)
+    return false;
+  const auto* table = r.node(join).options->AsConcatenationOptions();
+  if (table == nullptr || table->fused_activation_function != tflite::ActivationFunctionType::NONE) return false;
+  const std::vector<ValueId> inputs = r.node(join).inputs;
+  if (std::any_of(inputs.begin(), inputs.end(), [&](ValueId v) { return origin(r, v) == kNoValue; })) return false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    ValueId q = origin(r, inputs[i]);
+    if (!equal(r.value(q).quant, params)) {
+      const ValueId bytes = add_bytes(r, q, params);
+      r.insert_before(converting(Op::QUANTIZE, q, bytes), join);
+      q = bytes;
+    }
+    r.set_input(join, i, q);
+  }
+  r.remove(id);
+  r.set_output(join, 0, y);
+  return true;
+}
+
+// A float constant as the integers that it came from: symmetric, per tensor or along the rule's axis. A channel's scale is raised
+// to `least`, where it has one: its bias could not be said otherwise, and is 2^30 steps above what is lost.
+ValueId integer_weights(Rewriter& r, ValueId id, const OperandRule& rule, const std::vector<float>& least) {
   const Value& value = r.value(id);
-  const QuantParams quant = value.quant;
+  QuantParams quant = value.quant;
+  for (size_t i = 0; quant.per_axis() && i < least.size() && i < quant.scale.size(); ++i) {
+    quant.scale[i] = std::max(quant.scale[i], least[i]);
+  }
   if (!value.is_const || value.dtype != DType::kFloat32 || !quant.quantized()) return kNoValue;
   for (size_t i = 0; i < quant.scale.size(); ++i) {
     if (quant.zero(i) != 0) return kNoValue;
@@ -204,7 +298,9 @@ class Island {
       const OperandRule& rule = rule_of(def.quant.inputs, i);
       if (inputs_[i] == kNoValue || rule.kind == OperandQuant::kNone || rule.kind == OperandQuant::kBias) continue;
       ValueId q = origin(r_, inputs_[i]);
-      if (q == kNoValue && rule.kind == OperandQuant::kWeights) q = integer_weights(r_, inputs_[i], rule);
+      if (q == kNoValue && rule.kind == OperandQuant::kWeights) {
+        q = integer_weights(r_, inputs_[i], rule, least_scales(def, i));
+      }
       if (q == kNoValue) return false;
       const QuantParams& params = r_.value(q).quant;
       if (rule.kind == OperandQuant::kFixed && !is_fixed(params, rule.fixed8)) return false;
@@ -213,6 +309,21 @@ class Island {
       touched_ = true;
     }
     return true;
+  }
+
+  // The scales of weights `weights` that the operator's bias needs at least.
+  std::vector<float> least_scales(const OpDef& def, size_t weights) const {
+    std::vector<float> least;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const OperandRule& rule = rule_of(def.quant.inputs, i);
+      if (rule.kind != OperandQuant::kBias || static_cast<size_t>(rule.weights) != weights || !r_.is_const(inputs_[i]))
+        continue;
+      const Value& bias = r_.value(inputs_[i]);
+      const QuantParams& input = r_.value(inputs_[static_cast<size_t>(rule.input)]).quant;
+      if (bias.dtype != DType::kFloat32 || input.scale.size() != 1) continue;
+      for (float b : bias.data.as<float>()) least.push_back(std::abs(b) / (1073741824.0f * input.scale[0]));
+    }
+    return least;
   }
 
   bool biases(const OpDef& def) {
@@ -252,7 +363,11 @@ Result<size_t> integers_from_qdq(Model& model, Graph& graph) {
   Rewriter r(graph);
   size_t changes = shift_bytes(r);
   for (NodeId id : r.order()) {
-    if (r.live(id) && (undo(r, id) || Island(model, r, id).convert())) ++changes;
+    if (!r.live(id)) continue;
+    if (undo(r, id) || sink_dequantize(r, id) || raise_quantize(r, id) || join_bytes(r, id) ||
+        Island(model, r, id).convert()) {
+      ++changes;
+    }
   }
   return changes;
 }

@@ -20,6 +20,15 @@ Rewriter::Rewriter(Graph& graph) : graph_(graph), live_(graph.node_count(), 0) {
   for (auto& list : consumers_) list.erase(std::unique(list.begin(), list.end()), list.end());
   for (ValueId v : graph.inputs) is_input_[static_cast<size_t>(v)] = 1;
   for (ValueId v : graph.outputs) is_output_[static_cast<size_t>(v)] = 1;
+  for (size_t i = 0; i < graph.value_count(); ++i) release_unread(static_cast<ValueId>(i));
+}
+
+// A constant that nothing reads any longer gives its memory back; compact() drops the value.
+void Rewriter::release_unread(ValueId id) {
+  Value& value = graph_.value(id);
+  if (!value.is_const || !consumers(id).empty() || is_output(id)) return;
+  value.is_const = false;
+  value.data = {};
 }
 
 void Rewriter::grow() {
@@ -80,6 +89,7 @@ void Rewriter::drop_use(ValueId value, NodeId reader) {
   if (live(reader) && std::find(inputs.begin(), inputs.end(), value) != inputs.end()) return;
   auto& list = consumers_[static_cast<size_t>(value)];
   list.erase(std::remove(list.begin(), list.end(), reader), list.end());
+  release_unread(value);
 }
 
 void Rewriter::remove(NodeId id) {

@@ -48,6 +48,7 @@ class Rewriter {
   NodeId inserted(NodeId id);
   void grow();
   void drop_use(ValueId value, NodeId reader);
+  void release_unread(ValueId id);
 
   Graph& graph_;
   std::vector<NodeId> producer_;

@@ -1,12 +1,24 @@
 // Operators with constant weights.
 #include "passes/weights.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace fewbits::passes {
 namespace {
 
-bool plain_float_constant(const Value& value) {
-  return value.is_const && value.dtype == DType::kFloat32 && value.sparsity == nullptr && !value.quant.quantized() &&
-         value.external_buffer == 0;
+bool float_constant(const Value& value) {
+  return value.is_const && value.dtype == DType::kFloat32 && value.sparsity == nullptr && value.external_buffer == 0;
+}
+bool plain_float_constant(const Value& value) { return float_constant(value) && !value.quant.quantized(); }
+
+// Integers whose scales can follow those of the outputs.
+bool has_output_origin(const Value& value, int32_t out_axis) {
+  if (!value.quant.quantized() || (value.quant.per_axis() && value.quant.axis != out_axis)) return false;
+  for (size_t i = 0; i < value.quant.scale.size(); ++i) {
+    if (value.quant.zero(i) != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -22,13 +34,15 @@ std::optional<WeightedOp> weighted_op(Op op) {
   }
 }
 
-std::optional<WeightedOp> weighted_node(const Rewriter& r, NodeId id) {
+std::optional<WeightedOp> weighted_node(const Rewriter& r, NodeId id, bool with_origin) {
   if (id < 0) return std::nullopt;
   const Node& node = r.node(id);
   const auto op = weighted_op(node.op);
-  if (!op || node.inputs.size() <= op->weights || !plain_float_constant(r.value(node.inputs[op->weights]))) {
+  if (!op || node.inputs.size() <= op->weights) return std::nullopt;
+  const Value& constant = r.value(node.inputs[op->weights]);
+  if (!plain_float_constant(constant) &&
+      !(with_origin && float_constant(constant) && has_output_origin(constant, op->out_axis)))
     return std::nullopt;
-  }
   if (r.value(node.inputs[op->weights]).shape.size() <= static_cast<size_t>(op->out_axis)) return std::nullopt;
   const bool has_bias = node.inputs.size() > op->bias && node.inputs[op->bias] != kNoValue;
   if (has_bias && !plain_float_constant(r.value(node.inputs[op->bias]))) return std::nullopt;
@@ -86,7 +100,17 @@ void scale_outputs(Rewriter& r, NodeId id, const WeightedOp& op, const std::vect
   for (size_t i = 0; i < scaled.size(); ++i) scaled[i] = old[i] * scale[i / inner % scale.size()];
   const Shape shape = weights.shape;
   const std::string name = weights.name;
-  r.set_input(id, op.weights, r.add_const(ConstData::own(std::move(scaled)), DType::kFloat32, shape, name));
+  QuantParams origin = weights.quant;
+  const ValueId made = r.add_const(ConstData::own(std::move(scaled)), DType::kFloat32, shape, name);
+  r.set_input(id, op.weights, made);
+  // The integers stay, or change their signs, and their scales follow; no scale may be zero.
+  if (origin.quantized() && std::none_of(scale.begin(), scale.end(), [](float s) { return s == 0; })) {
+    origin.scale.resize(scale.size(), origin.scale[0]);
+    origin.zero_point.assign(scale.size(), 0);
+    origin.axis = op.out_axis;
+    for (size_t i = 0; i < scale.size(); ++i) origin.scale[i] *= std::abs(scale[i]);
+    r.graph().value(made).quant = std::move(origin);
+  }
   if (r.node(id).inputs.size() <= op.bias || r.node(id).inputs[op.bias] == kNoValue) return;
   const Value& bias = r.value(r.node(id).inputs[op.bias]);
   const auto numbers = bias.data.as<float>();

@@ -16,7 +16,7 @@ struct WeightedOp {
 // CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, TRANSPOSE_CONV, CONV_3D; nothing for others.
 std::optional<WeightedOp> weighted_op(Op op);
 // The same with float32 weights that are constant and dense, a bias that is, too, or absent, and nothing quantized.
-std::optional<WeightedOp> weighted_node(const Rewriter& r, NodeId id);
+std::optional<WeightedOp> weighted_node(const Rewriter& r, NodeId id, bool with_origin = false);
 
 // The activation that a node fuses; null for operators without one.
 tflite::ActivationFunctionType* fused_activation(tflite::BuiltinOptionsUnion& options);

@@ -140,6 +140,8 @@ def pools():
         for padding in ("valid", "same"):
             yield layer(f"{kind}2d_{padding}", lambda k=kind, p=padding: getattr(L, k + "Pooling2D")(2, padding=p))
             yield layer(f"{kind}2d_{padding}_strides", lambda k=kind, p=padding: getattr(L, k + "Pooling2D")(3, (1, 2), padding=p))
+            yield layer(f"{kind}3d_{padding}", lambda k=kind, p=padding: getattr(L, k + "Pooling3D")((2, 3, 2), padding=p), VOLUME)
+            yield layer(f"{kind}3d_{padding}_strides", lambda k=kind, p=padding: getattr(L, k + "Pooling3D")(3, (1, 2, 2), padding=p), VOLUME)
             yield layer(f"{kind}1d_{padding}", lambda k=kind, p=padding: getattr(L, k + "Pooling1D")(3, 2, padding=p), LINE)
         for dims, shape in ((1, LINE), (2, IMAGE), (3, VOLUME)):
             yield layer(f"global_{kind}{dims}d", lambda k=kind, d=dims: getattr(L, f"Global{k}Pooling{d}D")(), shape)

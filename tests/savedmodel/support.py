@@ -42,3 +42,9 @@ def distance(got, wanted):
     """The largest difference as a part of the range of what is wanted."""
     assert got.shape == wanted.shape
     return float(np.abs(got.astype(np.float64) - wanted).max()) / max(float(wanted.max() - wanted.min()), 1e-30)
+
+
+def decibels(got, wanted):
+    """How far the signal is above the error."""
+    wanted = wanted.astype(np.float64)
+    return float(10 * np.log10((wanted**2).sum() / max(((got.astype(np.float64) - wanted) ** 2).sum(), 1e-30)))

@@ -22,6 +22,19 @@ Outputs pool(LayerCall& call) {
   return {from_channels_last(b, y, call.channels_first())};
 }
 
+template <bool kMax>
+Outputs pool_3d(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  const auto size = call.integers("pool_size", 3, 2);
+  auto strides = call.integers("strides", 3, 0);
+  if (strides[0] == 0) strides = size;
+  const bool same = call.text("padding", "valid") == "same";
+  const ValueId x = to_channels_last(b, call.in(), call.channels_first());
+  const ValueId y =
+      b.pool3d(kMax, x, {size[0], size[1], size[2]}, {strides[0], strides[1], strides[2]}, {}, {}, same, false);
+  return {from_channels_last(b, y, call.channels_first())};
+}
+
 template <Op kOp>
 Outputs global_pool(LayerCall& call) {
   GraphBuilder& b = call.b;
@@ -43,6 +56,7 @@ Outputs global_pool(LayerCall& call) {
 constexpr LayerEntry kLayers[] = {
     {"AveragePooling1D", pool<1, false>},
     {"AveragePooling2D", pool<2, false>},
+    {"AveragePooling3D", pool_3d<false>},
     {"GlobalAveragePooling1D", global_pool<Op::MEAN>},
     {"GlobalAveragePooling2D", global_pool<Op::MEAN>},
     {"GlobalAveragePooling3D", global_pool<Op::MEAN>},
@@ -51,6 +65,7 @@ constexpr LayerEntry kLayers[] = {
     {"GlobalMaxPooling3D", global_pool<Op::REDUCE_MAX>},
     {"MaxPooling1D", pool<1, true>},
     {"MaxPooling2D", pool<2, true>},
+    {"MaxPooling3D", pool_3d<true>},
 };
 
 }  // namespace

@@ -359,8 +359,10 @@ class Walker {
     call.arguments = arguments;
     call.keywords = keywords;
     call.is_operation = is_operation(layer);
+    const size_t values = b_.graph().value_count(), nodes = b_.graph().node_count();
     Outputs outputs = rule(call);
     context_.masks->pass_on(call, outputs);
+    b_.release_unread(values, nodes, outputs);
     if (!b_.ok()) return with_context(b_.status().error(), fmt::format("{}: '{}' ({})", what_, name, class_name));
     return outputs;
   }

@@ -20,35 +20,44 @@ bool recognizes(const formats::Source& source) {
          (source.head[2] == 0x12 || source.head[2] == 0x3a || source.head[2] == 0x42);
 }
 
+Status parse(std::span<const uint8_t> bytes, const std::string& name, proto::Model& source) {
+  if (bytes.size() > static_cast<size_t>(INT32_MAX)) {
+    return fail(ErrorCode::kInvalidModel,
+                "'{}': {} bytes are more than an ONNX file can have; large weights belong in external data", name,
+                bytes.size());
+  }
+  google::protobuf::io::CodedInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+  stream.SetTotalBytesLimit(INT32_MAX);
+  if (!source.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
+    return fail(ErrorCode::kInvalidModel, "'{}' is no ONNX model, or it is damaged: its protobuf does not parse", name);
+  }
+  return {};
+}
+
+Result<formats::Imported> import(proto::Model& source, const std::string& folder, const std::string& name,
+                                 const formats::ImportOptions& options) {
+  auto imported = Importer(source, folder, options).run(name);
+  if (!imported) return with_context(imported.error(), name);
+  return imported;
+}
+
 Result<formats::Imported> read_file(const std::string& path, const formats::ImportOptions& options) {
-  FB_ASSIGN(const auto file, MappedFile::open(path));
-  auto folder = std::filesystem::path(path).parent_path().string();
-  return read_bytes(file->bytes(), folder.empty() ? "." : folder, path, options);
+  proto::Model source;
+  {
+    FB_ASSIGN(const auto file, MappedFile::open(path));  // goes when the message is made: weights are held once
+    FB_TRY(parse(file->bytes(), path, source));
+  }
+  const auto folder = std::filesystem::path(path).parent_path().string();
+  return import(source, folder.empty() ? "." : folder, path, options);
 }
 
 }  // namespace
 
 Result<formats::Imported> read_bytes(std::span<const uint8_t> bytes, const std::string& folder, const std::string& name,
                                      const formats::ImportOptions& options) {
-  if (bytes.size() > static_cast<size_t>(INT32_MAX)) {
-    return fail(ErrorCode::kInvalidModel,
-                "'{}': {} bytes are more than an ONNX file can have; large weights belong in "
-                "external data",
-                name, bytes.size());
-  }
   proto::Model source;
-  {
-    google::protobuf::io::CodedInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
-    stream.SetTotalBytesLimit(INT32_MAX);
-    if (!source.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
-      return fail(ErrorCode::kInvalidModel, "'{}' is no ONNX model, or it is damaged: its protobuf does not parse",
-                  name);
-    }
-  }
-  Importer importer(source, folder, options);
-  auto imported = importer.run(name);
-  if (!imported) return with_context(imported.error(), name);
-  return imported;
+  FB_TRY(parse(bytes, name, source));
+  return import(source, folder, name, options);
 }
 
 const formats::Format& format() noexcept {

@@ -42,25 +42,35 @@ void bind_attributes(proto::Node& body, const proto::Function& function, const p
 }  // namespace
 
 const OpEntry* find_entry(const std::string& domain, const std::string& op) {
-  static const auto* const kTables = [] {
-    auto* tables = new std::pair<std::map<std::string, const OpEntry*>, std::map<std::string, const OpEntry*>>();
-    for (const auto& table :
+  using Table = std::map<std::string, const OpEntry*>;
+  struct Tables {
+    Table standard, contrib, brevitas;
+  };
+  static const Tables kTables = [] {
+    const auto add = [](Table& table, std::span<const OpEntry> entries) {
+      for (const OpEntry& entry : entries) table[entry.op] = &entry;
+    };
+    Tables tables;
+    for (const auto& entries :
          {elementwise_ops(), logic_ops(), shape_ops(), movement_ops(), reduce_ops(), conv_ops(), pool_ops(), norm_ops(),
-          matmul_ops(), resize_ops(), rnn_ops(), quant_ops(), control_ops()}) {
-      for (const OpEntry& entry : table) tables->first[entry.op] = &entry;
+          matmul_ops(), resize_ops(), rnn_ops(), quant_ops(), control_ops(), detection_ops()}) {
+      add(tables.standard, entries);
     }
-    for (const OpEntry& entry : contrib_ops()) tables->second[entry.op] = &entry;
+    add(tables.contrib, contrib_ops());
+    add(tables.brevitas, brevitas_ops());
     return tables;
   }();
-  const auto look = [&](const std::map<std::string, const OpEntry*>& table) -> const OpEntry* {
+  const auto look = [&](const Table& table) -> const OpEntry* {
     const auto found = table.find(op);
     return found == table.end() ? nullptr : found->second;
   };
-  if (is_default_domain(domain)) return look(kTables->first);
+  if (is_default_domain(domain)) return look(kTables.standard);
+  if (domain == "onnx.brevitas" || domain == "finn.custom_op.general" || domain.starts_with("qonnx.custom_op.general"))
+    return look(kTables.brevitas);
   if (domain != "com.microsoft") return nullptr;
-  const OpEntry* entry = look(kTables->second);
   // Microsoft's domain holds forms of standard operators under their own names, too.
-  return entry == nullptr ? look(kTables->first) : entry;
+  const OpEntry* entry = look(kTables.contrib);
+  return entry == nullptr ? look(kTables.standard) : entry;
 }
 
 ValueId Importer::find(const std::string& name) {
@@ -317,6 +327,7 @@ Result<formats::Imported> Importer::run(const std::string& name) {
   builder_ = &builder;
   enter(graph);
   FB_TRY(add_inputs(graph, builder));
+  for (const proto::ValueInfo& info : graph.output()) builder.reserve(info.name());
   FB_TRY(map_nodes(*graph.mutable_node(), builder));
   FB_TRY(add_outputs(graph, builder, out.model));
   FB_TRY(builder.finish());

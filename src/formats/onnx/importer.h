@@ -91,7 +91,9 @@ std::span<const OpEntry> resize_ops();
 std::span<const OpEntry> rnn_ops();
 std::span<const OpEntry> quant_ops();
 std::span<const OpEntry> control_ops();
-std::span<const OpEntry> contrib_ops();  // domain com.microsoft
+std::span<const OpEntry> detection_ops();
+std::span<const OpEntry> contrib_ops();   // domain com.microsoft
+std::span<const OpEntry> brevitas_ops();  // domains onnx.brevitas, qonnx.custom_op.general
 
 const OpEntry* find_entry(const std::string& domain, const std::string& op);
 

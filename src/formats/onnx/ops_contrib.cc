@@ -134,6 +134,10 @@ void map_qlinear_sigmoid(Call& c) {
 void map_qlinear_leaky_relu(Call& c) {
   qlinear_unary(c, [&](ValueId x) { return c.b.leaky_relu(x, static_cast<float>(c.float_attr("alpha", 0.01))); });
 }
+void map_qlinear_average_pool(Call& c) {
+  if (c.int_attr("channels_last", 0) != 0) return (void)c.unsupported("channels_last");
+  qlinear_unary(c, [&](ValueId x) { return average_pool(c, x); });
+}
 void map_qlinear_global_average(Call& c) {
   if (c.int_attr("channels_last", 0) != 0) return (void)c.unsupported("channels_last");
   qlinear_unary(c, [&](ValueId x) {
@@ -179,6 +183,7 @@ constexpr OpEntry kOps[] = {
     {"Gelu", map_gelu},
     {"QGemm", map_qgemm},
     {"QLinearAdd", map_qlinear_binary<Op::ADD>},
+    {"QLinearAveragePool", map_qlinear_average_pool},
     {"QLinearConcat", map_qlinear_concat},
     {"QLinearGlobalAveragePool", map_qlinear_global_average},
     {"QLinearLeakyRelu", map_qlinear_leaky_relu},

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "formats/onnx/importer.h"
+#include "formats/onnx/products.h"
 #include "formats/onnx/windows.h"
 
 namespace fewbits::onnx {
@@ -62,6 +63,15 @@ ValueId average_2d(Call& c, ValueId x, const Spatial& s, bool count_padding) {
   });
 }
 
+ValueId over_volume(Call& c, ValueId x, const Spatial& s, bool largest, bool count_padding) {
+  const auto three = [](const std::vector<int32_t>& v) { return std::array<int32_t, 3>{v[0], v[1], v[2]}; };
+  if (std::any_of(s.dilation.begin(), s.dilation.end(), [](int32_t d) { return d != 1; }))
+    return c.unsupported("dilated windows over volumes");
+  const ValueId y = c.b.pool3d(largest, c.b.transpose(x, to_channels_last(5)), three(s.kernel), three(s.stride),
+                               three(s.before), three(s.after), false, count_padding);
+  return c.b.transpose(y, to_channels_first(5));
+}
+
 void map_max_pool(Call& c) {
   const ValueId source = c.need(0);
   const int rank = c.rank(source);
@@ -69,34 +79,40 @@ void map_max_pool(Call& c) {
   const bool integers = c.b.value(source).quant.quantized() && (type == DType::kInt8 || type == DType::kUInt8);
   const ValueId x = integers ? source : c.b.cast(source, DType::kFloat32);
   if (c.wants(1)) return (void)c.unsupported("TFLite's pools do not tell where the largest value was");
-  if (rank < 3 || rank > 4) return (void)c.unsupported(fmt::format("a pool over {} dimensions", rank));
+  if (rank < 3 || rank > 5) return (void)c.unsupported(fmt::format("a pool over {} dimensions", rank));
   const Spatial s = read_spatial(c, x, kernel_of(c), c.int_attr("ceil_mode", 0) != 0);
   if (!c.b.ok() || static_cast<int>(s.dims()) + 2 != rank)
     return (void)c.invalid("kernel_shape does not fit its input");
+  if (rank == 5) return c.out(c.b.cast(over_volume(c, x, s, true, false), type));
   const ValueId y = rank == 4 ? max_2d(c, x, s) : drop_height(c, max_2d(c, add_height(c, x), s));
   c.out(c.b.cast(y, type));
 }
 
-void map_average_pool(Call& c) {
-  const ValueId x = c.need(0);
+}  // namespace
+
+ValueId average_pool(Call& c, ValueId x) {
   const int rank = c.rank(x);
-  if (rank < 3 || rank > 4) return (void)c.unsupported(fmt::format("a pool over {} dimensions", rank));
+  if (rank < 3 || rank > 5) return c.unsupported(fmt::format("a pool over {} dimensions", rank));
   const bool count_padding = c.int_attr("count_include_pad", 0) != 0, ceil_mode = c.int_attr("ceil_mode", 0) != 0;
   const Spatial s = read_spatial(c, x, kernel_of(c), ceil_mode);
-  if (!c.b.ok() || static_cast<int>(s.dims()) + 2 != rank)
-    return (void)c.invalid("kernel_shape does not fit its input");
+  if (!c.b.ok() || static_cast<int>(s.dims()) + 2 != rank) return c.invalid("kernel_shape does not fit its input");
   if (std::any_of(s.dilation.begin(), s.dilation.end(), [](int32_t d) { return d != 1; })) {
-    return (void)c.unsupported("means of dilated windows");
+    return c.unsupported("means of dilated windows");
   }
   if (count_padding && ceil_mode) {
     // What ceil_mode adds behind does not count, the model's own padding does.
     const Spatial plain = read_spatial(c, x, kernel_of(c), false);
     if (plain.after != s.after)
-      return (void)c.unsupported("count_include_pad with ceil_mode, where windows leave the padding");
+      return c.unsupported("count_include_pad with ceil_mode, where windows leave the padding");
   }
-  c.out(rank == 4 ? average_2d(c, x, s, count_padding)
-                  : drop_height(c, average_2d(c, add_height(c, x), s, count_padding)));
+  if (rank == 5) return over_volume(c, x, s, false, count_padding);
+  return rank == 4 ? average_2d(c, x, s, count_padding)
+                   : drop_height(c, average_2d(c, add_height(c, x), s, count_padding));
 }
+
+namespace {
+
+void map_average_pool(Call& c) { c.out(average_pool(c, c.need(0))); }
 
 // Every dimension but batch and channels, as the graph has them.
 std::vector<int32_t> spatial_axes(Call& c, ValueId x) {

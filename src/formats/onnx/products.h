@@ -1,4 +1,4 @@
-// Matrix products, for the tables that need them beside MatMul.
+// Products and pools, for the tables that need them beside their own.
 #pragma once
 
 #include "formats/onnx/importer.h"
@@ -9,6 +9,8 @@ namespace fewbits::onnx {
 ValueId multiply(Call& call, ValueId a, ValueId b);
 // ONNX's Conv, with the attributes of `call`.
 ValueId convolve(Call& call, ValueId x, ValueId weights, ValueId bias);
+// ONNX's AveragePool, with the attributes of `call`.
+ValueId average_pool(Call& call, ValueId x);
 // The activation that contrib operators name ("Relu", "LeakyRelu" with `alpha`, ...), or the input for "".
 ValueId activated(Call& call, ValueId x, const std::string& name, const std::vector<double>& parameters);
 // Half of a quantized operator: `scale` and `zero_point` (kNoValue: 0) are ONNX's.

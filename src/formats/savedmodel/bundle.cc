@@ -5,6 +5,7 @@
 #include <leveldb/iterator.h>
 #include <leveldb/options.h>
 #include <leveldb/table.h>
+#include <sys/mman.h>
 
 #include <cstring>
 
@@ -32,6 +33,14 @@ class MemoryFile final : public leveldb::RandomAccessFile {
 
 tl::unexpected<Error> damaged(const std::string& path, const std::string& what) {
   return fail(ErrorCode::kInvalidModel, "{}: {}: the file is damaged; save the model again", path, what);
+}
+
+// Pages that the checksum has read in: they come again when the values are looked at, and a copy mostly takes their place.
+void forget_pages(std::span<const uint8_t> bytes) {
+  constexpr uintptr_t kPage = 4096;
+  const auto begin = (reinterpret_cast<uintptr_t>(bytes.data()) + kPage - 1) / kPage * kPage;
+  const auto end = (reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size()) / kPage * kPage;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 // A varint of LevelDB and protobuf; nothing when the bytes end first.
@@ -130,6 +139,7 @@ Result<ConstTensor> TensorBundle::read(std::string_view key) const {
   const Shard& shard = shards_[static_cast<size_t>(entry.shard_id())];
   if (masked_crc32c(crc32c(bytes)) != entry.crc32c())
     return damaged(shard.path, fmt::format("the checksum of '{}' does not fit its bytes", key));
+  forget_pages(bytes);
   if (reinterpret_cast<uintptr_t>(bytes.data()) % 16 == 0) {
     out.data = ConstData(bytes, shard.file);
   } else {

@@ -88,10 +88,8 @@ class Writer {
     if (external_) build_once(builder_.GetSize());
   }
 
-  std::span<const uint8_t> flatbuffer() const { return {builder_.GetBufferPointer(), builder_.GetSize()}; }
-
   Status write(const ByteSink& sink) {
-    FB_TRY(sink(flatbuffer()));
+    FB_TRY(write_flatbuffer(sink));
     size_t at = builder_.GetSize();
     static constexpr uint8_t kZeros[kAlignment] = {};
     if (external_) {
@@ -109,6 +107,20 @@ class Writer {
   }
 
  private:
+  // The flatbuffer with every constant in its place. The builder has only left room for them: nobody holds them twice.
+  Status write_flatbuffer(const ByteSink& sink) const {
+    const std::span<const uint8_t> all(builder_.GetBufferPointer(), builder_.GetSize());
+    size_t at = 0;
+    // What is built first lies last.
+    for (auto hole = holes_.rbegin(); hole != holes_.rend(); ++hole) {
+      const size_t begin = all.size() - hole->from_end;
+      FB_TRY(sink(all.subspan(at, begin - at)));
+      FB_TRY(sink(hole->data.bytes()));
+      at = begin + hole->data.bytes().size();
+    }
+    return sink(all.subspan(at));
+  }
+
   using CodeKey = std::tuple<Op, std::string, int32_t>;
 
   static CodeKey code_key(const Node& node) { return {node.op, node.custom_code, node.version}; }
@@ -140,6 +152,7 @@ class Writer {
     builder_ = flatbuffers::FlatBufferBuilder(expected);
     builder_.ForceDefaults(false);
     zero_points_.clear();
+    holes_.clear();
     const auto buffers = write_buffers(flatbuffer_size);
     const auto codes = write_codes();
     std::vector<Offset<tflite::SubGraph>> graphs;
@@ -170,7 +183,10 @@ class Writer {
         at += bytes.size();
       } else {
         builder_.ForceVectorAlignment(bytes.size(), 1, kAlignment);
-        list.push_back(tflite::CreateBuffer(builder_, builder_.CreateVector(bytes.data(), bytes.size())));
+        uint8_t* room = nullptr;
+        const Offset<flatbuffers::Vector<uint8_t>> vector = builder_.CreateUninitializedVector(bytes.size(), &room);
+        holes_.push_back({vector.o - sizeof(flatbuffers::uoffset_t), data});
+        list.push_back(tflite::CreateBuffer(builder_, vector));
       }
     }
     return builder_.CreateVector(list);
@@ -318,7 +334,13 @@ class Writer {
 
   const Model& model_;
   const WriteOptions& options_;
+  struct Hole {
+    size_t from_end;  // of the flatbuffer, where the constant's first byte lies
+    ConstData data;
+  };
+
   flatbuffers::FlatBufferBuilder builder_;
+  std::vector<Hole> holes_;  // as they were built
   BufferTable buffers_;
   std::map<std::vector<int64_t>, Offset<flatbuffers::Vector<int64_t>>> zero_points_;
   std::map<CodeKey, uint32_t> codes_;
