@@ -2,7 +2,9 @@
 #include "ops/evaluate.h"
 
 #include <algorithm>
+#include <new>
 #include <optional>
+#include <stdexcept>
 
 namespace fewbits::ops {
 namespace {
@@ -71,6 +73,17 @@ TensorInfo tensor_info(const Value& value) {
 
 namespace {
 
+// Tables and packed weights grow with shapes that a file made up.
+Result<Prepared> prepare_within_memory(const OpDef& def, const OpContext& context) {
+  try {
+    return def.prepare(context);
+  } catch (const std::bad_alloc&) {
+    return context.fail(ErrorCode::kResource, "no memory for what the operator prepares");
+  } catch (const std::length_error&) {
+    return context.fail(ErrorCode::kResource, "the operator prepares more than any memory holds");
+  }
+}
+
 class NothingToDo final : public Kernel {
  public:
   void run(const RunArgs&) const noexcept override {}
@@ -79,7 +92,7 @@ class NothingToDo final : public Kernel {
 }  // namespace
 
 Result<Prepared> prepare(const OpDef& def, const OpContext& context) {
-  FB_ASSIGN(Prepared prepared, def.prepare(context));
+  FB_ASSIGN(Prepared prepared, prepare_within_memory(def, context));
   const auto is_empty = [](const TensorInfo& output) { return element_count(output.shape) == 0; };
   if (prepared.kernel != nullptr && (def.flags & kStateful) == 0 && !context.outputs.empty() &&
       std::all_of(context.outputs.begin(), context.outputs.end(), is_empty)) {

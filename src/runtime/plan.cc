@@ -92,6 +92,7 @@ class PlanBuilder {
     for (const TensorInfo& input : inputs) step.dynamic |= input.present && input.dynamic;
     for (const TensorInfo& output : outputs) step.dynamic |= output.dynamic || !is_static(output.shape);
     if (!step.dynamic) {
+      for (const TensorInfo& output : outputs) FB_TRY(bytes_within_limit(output));
       FB_ASSIGN(step.prepared, ops::prepare(*def, context));
       step.dynamic = step.prepared.dynamic_kernel != nullptr;
       plan_->workspace_bytes_ = std::max(plan_->workspace_bytes_, step.prepared.workspace);
@@ -171,6 +172,20 @@ class PlanBuilder {
     return {};
   }
 
+  // The size of a tensor of static shape, nothing for strings and resources; an error when it is more than is allowed.
+  Result<std::optional<size_t>> bytes_within_limit(const TensorInfo& tensor) const {
+    const auto bytes = byte_size(tensor.dtype, tensor.shape);
+    if (!bytes && dtype_bits(tensor.dtype) != 0) {
+      return fail(ErrorCode::kInvalidModel, "tensor '{}' of shape {} is too large", tensor.value->name,
+                  shape_text(tensor.shape));
+    }
+    if (bytes && *bytes > options_.memory_limit) {
+      return fail(ErrorCode::kResource, "tensor '{}' of shape {} takes {} bytes", tensor.value->name,
+                  shape_text(tensor.shape), *bytes);
+    }
+    return bytes;
+  }
+
   Status place(ValueId id, int step) {
     const TensorInfo& tensor = info(id);
     ValuePlan& value = plan_->values_[static_cast<size_t>(id)];
@@ -187,18 +202,10 @@ class PlanBuilder {
                                                : byte_size(tensor.dtype, tensor.shape).value_or(0);
       return {};
     }
-    const auto bytes = byte_size(tensor.dtype, tensor.shape);
-    if (!bytes) {  // strings and resources
-      if (dtype_bits(tensor.dtype) != 0) {
-        return fail(ErrorCode::kInvalidModel, "tensor '{}' of shape {} is too large", tensor.value->name,
-                    shape_text(tensor.shape));
-      }
+    FB_ASSIGN(const auto bytes, bytes_within_limit(tensor));
+    if (!bytes) {
       value.place = Place::kDynamic;
       return {};
-    }
-    if (*bytes > options_.memory_limit) {
-      return fail(ErrorCode::kResource, "tensor '{}' of shape {} takes {} bytes", tensor.value->name,
-                  shape_text(tensor.shape), *bytes);
     }
     value.bytes = *bytes;
     if (tensor.is_variable) {

@@ -42,6 +42,7 @@ void operator delete(void* data, size_t) noexcept { std::free(data); }
 namespace fewbits::runtime {
 namespace {
 
+using fewbits::testing::add_const;
 using fewbits::testing::add_node;
 using fewbits::testing::add_value;
 using fewbits::testing::small_network;
@@ -271,6 +272,23 @@ TEST(Plan, HugeShapesAreRefused) {
   const auto plan = Plan::make(shared(model));
   ASSERT_FALSE(plan);
   EXPECT_NE(plan.error().message.find("'in'"), std::string::npos) << plan.error().message;
+}
+
+// Found by fuzz_run: tables of 2^28 lines were made for an output that is refused.
+TEST(Plan, HugeOutputsAreRefusedBeforeTheyArePrepared) {
+  Model model;
+  model.graphs.resize(1);
+  Graph& g = model.main();
+  const ValueId in = add_value(g, "in", {1, 1, 1, 1}), out = add_value(g, "out", {1, 1 << 28, 1, 1});
+  const ValueId size = add_const<int32_t>(g, "size", {2}, {1 << 28, 1}, DType::kInt32);
+  add_node(g, Op::RESIZE_BILINEAR, {in, size}, {out}, tflite::ResizeBilinearOptionsT());
+  g.inputs = {in};
+  g.outputs = {out};
+  PlanOptions options;
+  options.memory_limit = 1 << 22;
+  const auto plan = Plan::make(shared(model), options);
+  ASSERT_FALSE(plan);
+  EXPECT_NE(plan.error().message.find("'out'"), std::string::npos) << plan.error().message;
 }
 
 }  // namespace

@@ -155,7 +155,12 @@ class Reader {
       }
     }
     if (const auto* sparsity = tensor->sparsity()) {
-      value.sparsity = std::shared_ptr<const tflite::SparsityParametersT>(sparsity->UnPack());
+      std::shared_ptr<tflite::SparsityParametersT> unpacked(sparsity->UnPack());
+      for (auto& dimension : unpacked->dim_metadata) {  // a list's type without the list is no list
+        if (dimension->array_segments.value == nullptr) dimension->array_segments.Reset();
+        if (dimension->array_indices.value == nullptr) dimension->array_indices.Reset();
+      }
+      value.sparsity = std::move(unpacked);
     }
     if (const auto* variants = tensor->variant_tensors()) {
       for (const tflite::VariantSubType* variant : *variants) value.variant_tensors.emplace_back(variant->UnPack());

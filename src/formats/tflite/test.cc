@@ -220,6 +220,40 @@ TEST(TfliteFormat, ZeroPointsThatAreNotAlignedAreAnError) {
   EXPECT_NE(result.error().message.find("not aligned"), std::string::npos) << result.error().message;
 }
 
+// Found by fuzz_tflite: the type of a sparse tensor's list without the list.
+TEST(TfliteFormat, SparseIndicesThatAreMissingAreNone) {
+  flatbuffers::FlatBufferBuilder fbb;
+  const auto dimension = tflite::CreateDimensionMetadata(fbb, tflite::DimensionType::SPARSE_CSR, 1,
+                                                         tflite::SparseIndexVector::Uint16Vector, 0,
+                                                         tflite::SparseIndexVector::Uint8Vector, 0);
+  const auto sparsity = tflite::CreateSparsityParameters(fbb, 0, 0, fbb.CreateVector(&dimension, 1));
+  const auto name = fbb.CreateString("sparse");
+  tflite::TensorBuilder tensor(fbb);
+  tensor.add_name(name);
+  tensor.add_sparsity(sparsity);
+  const auto sparse = tensor.Finish();
+  const auto tensors = fbb.CreateVector(&sparse, 1);
+  tflite::SubGraphBuilder graph(fbb);
+  graph.add_tensors(tensors);
+  const auto main = graph.Finish();
+  const auto empty = tflite::CreateBuffer(fbb);
+  const auto graphs = fbb.CreateVector(&main, 1);
+  const auto buffers = fbb.CreateVector(&empty, 1);
+  tflite::ModelBuilder model(fbb);
+  model.add_version(3);
+  model.add_subgraphs(graphs);
+  model.add_buffers(buffers);
+  tflite::FinishModelBuffer(fbb, model.Finish());
+  const auto result = read({fbb.GetBufferPointer(), fbb.GetBufferPointer() + fbb.GetSize()});
+  ASSERT_TRUE(result) << result.error().message;
+  const auto again = read(bytes_of(*result));
+  ASSERT_TRUE(again) << again.error().message;
+  ASSERT_NE(again->main().value(0).sparsity, nullptr);
+  const auto& kept = *again->main().value(0).sparsity->dim_metadata.at(0);
+  EXPECT_EQ(kept.array_segments.type, tflite::SparseIndexVector::NONE);
+  EXPECT_EQ(kept.array_indices.type, tflite::SparseIndexVector::NONE);
+}
+
 TEST(TfliteFormat, BrokenGraphsNameTheTensor) {
   using ::testing::Test;
   {
