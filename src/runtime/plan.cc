@@ -61,6 +61,9 @@ class PlanBuilder {
         return fail(ErrorCode::kInvalidArgument, "input {} cannot have the shape {}", index, shape_text(shape));
       infos_[static_cast<size_t>(graph_->inputs[index])].shape = shape;
     }
+    for (ValueId id : graph_->inputs) {
+      if (is_static(info(id).shape)) FB_TRY(bytes_within_limit(info(id)));
+    }
     return {};
   }
 

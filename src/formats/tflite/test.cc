@@ -233,8 +233,11 @@ TEST(TfliteFormat, SparseIndicesThatAreMissingAreNone) {
   tensor.add_sparsity(sparsity);
   const auto sparse = tensor.Finish();
   const auto tensors = fbb.CreateVector(&sparse, 1);
+  const int32_t output = 0;
+  const auto outputs = fbb.CreateVector(&output, 1);
   tflite::SubGraphBuilder graph(fbb);
   graph.add_tensors(tensors);
+  graph.add_outputs(outputs);
   const auto main = graph.Finish();
   const auto empty = tflite::CreateBuffer(fbb);
   const auto graphs = fbb.CreateVector(&main, 1);
@@ -248,6 +251,7 @@ TEST(TfliteFormat, SparseIndicesThatAreMissingAreNone) {
   ASSERT_TRUE(result) << result.error().message;
   const auto again = read(bytes_of(*result));
   ASSERT_TRUE(again) << again.error().message;
+  ASSERT_EQ(again->main().value_count(), 1u);
   ASSERT_NE(again->main().value(0).sparsity, nullptr);
   const auto& kept = *again->main().value(0).sparsity->dim_metadata.at(0);
   EXPECT_EQ(kept.array_segments.type, tflite::SparseIndexVector::NONE);
