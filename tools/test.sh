@@ -5,6 +5,7 @@
 #     setup style gcc conformance models      what runs when none is named
 #     asan fuzz tsan install                  what CI (.ci/run) runs after these: sanitizers, every reader of bytes for a minute,
 #                                             the threaded part, the installed package
+#     fuzz_run                                models of any bytes, planned, run and quantized: ten minutes
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
 #     python                                  the wheel, and its tests in an environment of its own
 #     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
@@ -65,16 +66,22 @@ step_tsan() {
   cmake --build --preset tsan -j "$jobs" --target base_test runtime_test kernels_test
   for test in base_test runtime_test kernels_test; do build/tsan/tests/$test --gtest_brief=1; done
 }
-# Every reader of bytes for a minute, two at a time, in the ASan build; fuzz_TARGET.log and the crashing input stay in build/asan. The same
-# seed walks the same way: FEWBITS_FUZZ_SEED=0 takes a new one.
-step_fuzz() {
+# libFuzzer targets in the ASan build, for so many seconds each, one a core; fuzz_TARGET.log and the crashing input stay in build/asan.
+# The same seed walks the same way: FEWBITS_FUZZ_SEED=0 takes a new one.
+fuzz() {
+  local seconds=$1
+  shift
   "$FEWBITS_PYTHON" fuzz/seeds.py build/asan/seeds build/conformance
-  printf '%s\n' fuzz/fuzz_*.cc | sed 's|.*/fuzz_\(.*\)\.cc|\1|' | (cd build/asan && xargs -P "$jobs" -I{} bash -c '
+  printf '%s\n' "$@" | (cd build/asan && SECONDS_EACH=$seconds xargs -P "$jobs" -I{} bash -c '
     mkdir -p corpus/{} seeds/{}
-    fuzz/fuzz_{} corpus/{} seeds/{} -seed=${FEWBITS_FUZZ_SEED:-1} -max_total_time=60 -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 >fuzz_{}.log 2>&1 ||
-      { tail -40 fuzz_{}.log; exit 255; }
+    fuzz/fuzz_{} corpus/{} seeds/{} -seed=${FEWBITS_FUZZ_SEED:-1} -max_total_time=$SECONDS_EACH -rss_limit_mb=4096 -timeout=20 \
+      -print_final_stats=1 >fuzz_{}.log 2>&1 || { tail -40 fuzz_{}.log; exit 255; }
     echo "fuzz_{}: $(sed -n "s/stat::number_of_executed_units: *//p" fuzz_{}.log) runs, nothing found"')
 }
+# Every reader of bytes for a minute.
+step_fuzz() { fuzz 60 $(printf '%s\n' fuzz/fuzz_*.cc | sed 's|.*/fuzz_\(.*\)\.cc|\1|' | grep -vx run); }
+# Models of any bytes planned, run and quantized.
+step_fuzz_run() { fuzz 600 run; }
 # The runtime alone, as devices take it, and its size.
 step_runtime() { build runtime-only; }
 # What `cmake --install` leaves is enough for a project that knows only find_package(fewbits).
