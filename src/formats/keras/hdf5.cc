@@ -63,17 +63,32 @@ bool is_stored_elsewhere(hid_t dataset) {
   return layout < 0 || layout == H5D_VIRTUAL || H5Pget_external_count(properties.get()) != 0;
 }
 
+// The library would copy a file in memory twice. It is lent the one copy instead, reads it and never writes.
+void* lend(size_t size, H5FD_file_image_op_t, void* image) {
+  auto* bytes = static_cast<std::vector<uint8_t>*>(image);
+  return size == bytes->size() ? bytes->data() : nullptr;
+}
+void* leave(void* target, const void*, size_t, H5FD_file_image_op_t, void*) { return target; }
+void* lend_again(void* held, size_t size, H5FD_file_image_op_t, void* image) {
+  return size == static_cast<std::vector<uint8_t>*>(image)->size() ? held : nullptr;
+}
+herr_t keep(void*, H5FD_file_image_op_t, void*) { return 0; }
+void* same(void* image) { return image; }
+herr_t none(void*) { return 0; }
+
 std::string trimmed(const char* text, size_t most) { return std::string(text, strnlen(text, most)); }
 
 }  // namespace
 
 struct Hdf5File::Handle {
-  explicit Handle(hid_t file) : id(file) {}
+  explicit Handle(hid_t file, std::shared_ptr<const std::vector<uint8_t>> image = nullptr)
+      : id(file), bytes(std::move(image)) {}
   ~Handle() {
     const Lock lock(library_mutex());
     H5Fclose(id);
   }
   hid_t id;
+  std::shared_ptr<const std::vector<uint8_t>> bytes;  // of a file in memory
 };
 
 Result<Hdf5File> Hdf5File::open(const std::string& path) {
@@ -87,18 +102,20 @@ Result<Hdf5File> Hdf5File::open(const std::string& path) {
   return out;
 }
 
-Result<Hdf5File> Hdf5File::from_bytes(const std::vector<uint8_t>& bytes, const std::string& name) {
+Result<Hdf5File> Hdf5File::from_bytes(std::vector<uint8_t> bytes, const std::string& name) {
+  const auto image = std::make_shared<std::vector<uint8_t>>(std::move(bytes));
   const Lock lock(library_mutex());
   silence();
   const Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  // The library copies the image and does not write to what it was given.
+  H5FD_file_image_callbacks_t callbacks = {lend, leave, lend_again, keep, same, none, image.get()};
   const bool ready = access && H5Pset_fapl_core(access.get(), size_t{1} << 16, false) >= 0 &&
-                     H5Pset_file_image(access.get(), const_cast<uint8_t*>(bytes.data()), bytes.size()) >= 0;
+                     H5Pset_file_image_callbacks(access.get(), &callbacks) >= 0 &&
+                     H5Pset_file_image(access.get(), image->data(), image->size()) >= 0;
   const hid_t id = ready ? H5Fopen("image", H5F_ACC_RDONLY, access.get()) : -1;
   if (id < 0) return fail(ErrorCode::kInvalidModel, "{}: cannot be read as HDF5: it is cut off or damaged", name);
   Hdf5File out;
   out.name_ = name;
-  out.handle_ = std::make_shared<const Handle>(id);
+  out.handle_ = std::make_shared<const Handle>(id, image);
   return out;
 }
 

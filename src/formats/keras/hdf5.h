@@ -19,8 +19,8 @@ struct NumberArray {
 class Hdf5File {
  public:
   static Result<Hdf5File> open(const std::string& path);
-  // From memory (copied); `name` stands for the path in messages.
-  static Result<Hdf5File> from_bytes(const std::vector<uint8_t>& bytes, const std::string& name);
+  // From memory; `name` stands for the path in messages.
+  static Result<Hdf5File> from_bytes(std::vector<uint8_t> bytes, const std::string& name);
 
   const std::string& name() const noexcept { return name_; }
   // Objects are named by their path from the root, "/" for the root itself.

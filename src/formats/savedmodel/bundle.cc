@@ -35,8 +35,7 @@ tl::unexpected<Error> damaged(const std::string& path, const std::string& what) 
   return fail(ErrorCode::kInvalidModel, "{}: {}: the file is damaged; save the model again", path, what);
 }
 
-// Pages that the checksum has read in: they come again when the values are looked at, and a copy mostly takes their place.
-void forget_pages(std::span<const uint8_t> bytes) {
+void forget(std::span<const uint8_t> bytes) {
   constexpr uintptr_t kPage = 4096;
   const auto begin = (reinterpret_cast<uintptr_t>(bytes.data()) + kPage - 1) / kPage * kPage;
   const auto end = (reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size()) / kPage * kPage;
@@ -139,13 +138,16 @@ Result<ConstTensor> TensorBundle::read(std::string_view key) const {
   const Shard& shard = shards_[static_cast<size_t>(entry.shard_id())];
   if (masked_crc32c(crc32c(bytes)) != entry.crc32c())
     return damaged(shard.path, fmt::format("the checksum of '{}' does not fit its bytes", key));
-  forget_pages(bytes);
   if (reinterpret_cast<uintptr_t>(bytes.data()) % 16 == 0) {
     out.data = ConstData(bytes, shard.file);
   } else {
     out.data = ConstData::own(std::vector<uint8_t>(bytes.begin(), bytes.end()));
   }
   return out;
+}
+
+void TensorBundle::forget_pages() const {
+  for (const Shard& shard : shards_) forget(shard.file->bytes());
 }
 
 Result<std::map<std::string, std::string>> TensorBundle::keys_by_variable_name() const {

@@ -24,6 +24,8 @@ class TensorBundle {
   bool contains(std::string_view key) const { return entries_.find(key) != entries_.end(); }
   // The tensor of this name, its checksum verified. kNotFound: there is none; kInvalidModel names the damaged file.
   Result<ConstTensor> read(std::string_view key) const;
+  // Gives back the memory that the shards' pages took: what is looked at later is read again.
+  void forget_pages() const;
   // Variable name -> key, from the object graph that TensorFlow 2 keeps in a checkpoint; empty when there is none.
   Result<std::map<std::string, std::string>> keys_by_variable_name() const;
 

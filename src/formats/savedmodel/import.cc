@@ -88,7 +88,9 @@ Result<formats::Imported> convert(const SourceGraph& source, const formats::Impo
 
 Result<formats::Imported> read(const std::string& path, const formats::ImportOptions& options) {
   FB_ASSIGN(const SourceGraph source, open_source(path, {options.tags, options.signature}));
-  return convert(source, options);
+  auto imported = convert(source, options);
+  if (source.bundle) source.bundle->forget_pages();
+  return imported;
 }
 
 }  // namespace

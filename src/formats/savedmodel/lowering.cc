@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kMaxCallDepth = 200;
 constexpr size_t kMostNodes = 1'000'000;
+constexpr size_t kMostPages = size_t{8} << 20;  // bytes of a checkpoint that are kept in memory
 
 Tensor failed() { return {.kind = Tensor::Kind::kFailed}; }
 
@@ -120,6 +121,12 @@ Result<ValueId> Lowering::read_variable(const std::string& node_name) {
       return fail(ErrorCode::kNotFound, "the variable '{}' has no values in the checkpoint", node_name);
     }
     FB_ASSIGN(ConstTensor tensor, conversion_.source.bundle->read(key->second));
+    // Most weights are transposed as soon as they are read: the pages they came from are of no more use.
+    conversion_.read_since += tensor.data.bytes().size();
+    if (conversion_.read_since > kMostPages) {
+      conversion_.source.bundle->forget_pages();
+      conversion_.read_since = 0;
+    }
     read.emplace(node_name, std::move(tensor));
   }
   const ValueId id = constant(read.at(node_name), node_name);

@@ -106,6 +106,7 @@ struct Conversion {
   std::set<std::string> problems;                // "'node' (Op): why": all that stands in the way
   std::vector<const Body*> calls;                // functions being evaluated, to find cycles
   std::map<std::string, ConstTensor> variables;  // those read so far
+  size_t read_since = 0;                         // bytes of variables whose pages are in memory
   size_t lowered = 0;  // nodes so far: calls of calls can ask for more than anything could hold
 };
 
