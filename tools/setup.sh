@@ -14,7 +14,7 @@ if [ "$what" = test ]; then
     g++-aarch64-linux-gnu qemu-user-static)
 fi
 if [ "$what" = python ]; then
-  packages+=(python3-dev chromium chromium-driver)
+  packages+=(python3-dev chromium chromium-driver libonnx-testdata)
 fi
 missing=()
 for package in "${packages[@]}"; do

@@ -114,7 +114,8 @@ class Runtime {
   // Variables and resources back to their start.
   void reset_state();
 
-  // From the next run on; empty: none. It costs time, and copies are the tap's to make.
+  // From the next run on; empty: none. It costs time, as operators then run one by one, and copies are the tap's to make. State
+  // starts anew when the first tap is set and when it is taken off.
   void set_tap(TensorTap tap);
   // Time of each operator in the last run; empty unless profiling is on.
   void set_profiling(bool on);

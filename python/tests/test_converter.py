@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import fewbits
 import fewbits as tf  # the only line of the snippets that differs from the page
-from conftest import DATA, model_path
+from conftest import IMAGE, KERAS_QUANTIZED, SAVED_MODEL
 from fewbits.errors import InvalidArgumentError, InvalidDataError, UnsupportedError
 
 CLI = os.environ.get("FEWBITS_CLI", os.path.join(os.path.dirname(__file__), "../../build/release/fewbits"))
@@ -49,33 +49,33 @@ def runs_in_litert(content):
     return interpreter
 
 
-def test_dynamic_range(resnet8, tmp_path):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_dynamic_range(classifier, tmp_path):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     tflite_quant_model = converter.convert()
-    assert tflite_quant_model == cli(tmp_path, resnet8, "--mode", "weights")
+    assert tflite_quant_model == cli(tmp_path, classifier, "--mode", "weights")
     runs_in_litert(tflite_quant_model)
 
 
 @pytest.mark.parametrize("option", [tf.lite.Optimize.OPTIMIZE_FOR_SIZE, tf.lite.Optimize.OPTIMIZE_FOR_LATENCY])
-def test_older_options_mean_the_default(option, resnet8, tmp_path):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_older_options_mean_the_default(option, classifier, tmp_path):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     converter.optimizations = [option]
-    assert converter.convert() == cli(tmp_path, resnet8, "--mode", "weights")
+    assert converter.convert() == cli(tmp_path, classifier, "--mode", "weights")
 
 
-def test_float_fallback(resnet8, tmp_path, data, representative_dataset):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_float_fallback(classifier, tmp_path, data, representative_dataset):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative_dataset
     tflite_quant_model = converter.convert()
-    assert tflite_quant_model == cli(tmp_path, resnet8, "--mode", "int8", "--calibrate", data)
+    assert tflite_quant_model == cli(tmp_path, classifier, "--mode", "int8", "--calibrate", data)
     assert runs_in_litert(tflite_quant_model).get_input_details()[0]["dtype"] is np.float32
 
 
 @pytest.mark.parametrize("kind", [tf.int8, tf.uint8, np.int8, "int8", np.dtype("uint8"), tf.lite.uint8])
-def test_integer_only(kind, resnet8, tmp_path, data, representative_dataset):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_integer_only(kind, classifier, tmp_path, data, representative_dataset):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative_dataset
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -84,12 +84,12 @@ def test_integer_only(kind, resnet8, tmp_path, data, representative_dataset):
     tflite_quant_model = converter.convert()
     name = np.dtype(kind).name
     flags = ["--mode", "int8-only", "--calibrate", data, "--input-type", name, "--output-type", name]
-    assert tflite_quant_model == cli(tmp_path, resnet8, *flags)
+    assert tflite_quant_model == cli(tmp_path, classifier, *flags)
     assert runs_in_litert(tflite_quant_model).get_input_details()[0]["dtype"] is np.dtype(kind).type
 
 
-def test_integer_only_keeps_float_ends_as_the_page_has_it(resnet8, representative_dataset):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_integer_only_keeps_float_ends_as_the_page_has_it(classifier, representative_dataset):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative_dataset
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -97,41 +97,41 @@ def test_integer_only_keeps_float_ends_as_the_page_has_it(resnet8, representativ
 
 
 @pytest.mark.parametrize("kind", [tf.float16, tf.lite.constants.FLOAT16, np.float16])
-def test_float16(kind, resnet8, tmp_path):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_float16(kind, classifier, tmp_path):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [kind]
     tflite_quant_model = converter.convert()
-    assert tflite_quant_model == cli(tmp_path, resnet8, "--mode", "float16")
+    assert tflite_quant_model == cli(tmp_path, classifier, "--mode", "float16")
     runs_in_litert(tflite_quant_model)
 
 
 @pytest.mark.parametrize("fallback", [False, True])
-def test_16x8(fallback, resnet8, tmp_path, data, representative_dataset):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_16x8(fallback, classifier, tmp_path, data, representative_dataset):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative_dataset
     ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
     converter.target_spec.supported_ops = ops + [tf.lite.OpsSet.TFLITE_BUILTINS] * fallback
     tflite_quant_model = converter.convert()
-    assert tflite_quant_model == cli(tmp_path, resnet8, "--mode", "int16x8", "--calibrate", data)
+    assert tflite_quant_model == cli(tmp_path, classifier, "--mode", "int16x8", "--calibrate", data)
     runs_in_litert(tflite_quant_model)
 
 
-def test_without_optimizations_the_model_stays(resnet8):
-    content = tf.lite.TFLiteConverter.from_tflite(open(resnet8, "rb").read()).convert()
-    a, b = runs_in_litert(content), runs_in_litert(open(resnet8, "rb").read())
+def test_without_optimizations_the_model_stays(classifier):
+    content = tf.lite.TFLiteConverter.from_tflite(open(classifier, "rb").read()).convert()
+    a, b = runs_in_litert(content), runs_in_litert(open(classifier, "rb").read())
     out = a.get_output_details()[0]["index"], b.get_output_details()[0]["index"]
     np.testing.assert_array_equal(a.get_tensor(out[0]), b.get_tensor(out[1]))
 
 
-def test_samples_by_name_give_the_same(resnet8, pictures, representative_dataset):
+def test_samples_by_name_give_the_same(classifier, pictures, representative_dataset):
     def named():
         for image in pictures[0][:SAMPLES]:
             yield {"input_1": image[np.newaxis]}
 
     def made(source):
-        converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+        converter = tf.lite.TFLiteConverter.from_tflite(classifier)
         converter.optimizations = {tf.lite.Optimize.DEFAULT}
         converter.representative_dataset = source
         return converter.convert()
@@ -139,9 +139,8 @@ def test_samples_by_name_give_the_same(resnet8, pictures, representative_dataset
     assert made(named) == made(representative_dataset) == made(tf.lite.RepresentativeDataset(representative_dataset))
 
 
-def test_samples_with_a_signature_give_the_same():
-    model = model_path("mnist_lstm_float.tflite")
-    arrays = np.random.default_rng(0).uniform(0, 1, [4, 1, 28, 28]).astype(np.float32)
+def test_samples_with_a_signature_give_the_same(classifier, pictures):
+    model, arrays = classifier, pictures[0][:4, np.newaxis]
 
     def made(source):
         converter = tf.lite.TFLiteConverter.from_tflite(model)
@@ -150,15 +149,15 @@ def test_samples_with_a_signature_give_the_same():
         return converter.convert()
 
     plain = made(lambda: ([array] for array in arrays))
-    assert made(lambda: (("serving_default", {"fixed_input": array}) for array in arrays)) == plain
+    assert made(lambda: (("serving_default", {"input_1": array}) for array in arrays)) == plain
     with pytest.raises(ValueError, match="signature"):
-        made(lambda: iter([("decode", {"fixed_input": arrays[0]})]))
+        made(lambda: iter([("decode", {"input_1": arrays[0]})]))
     with pytest.raises(InvalidDataError, match="sample 1 .*no signature"):
-        made(lambda: iter([("serving_default", {"fixed_input": arrays[0]}), [arrays[0]]]))
+        made(lambda: iter([("serving_default", {"input_1": arrays[0]}), [arrays[0]]]))
 
 
-def test_a_converter_converts_twice(resnet8, representative_dataset):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_a_converter_converts_twice(classifier, representative_dataset):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     weights = converter.convert()
     assert converter.convert() == weights
@@ -177,8 +176,6 @@ def quantizing(model, source, **attributes):
     return converter
 
 
-IMAGE = [1, 32, 32, 3]
-
 
 def raising():
     yield [np.zeros(IMAGE, np.float32)]
@@ -188,7 +185,7 @@ def raising():
 def with_nan():
     yield [np.zeros(IMAGE, np.float32)]
     array = np.zeros(IMAGE, np.float32)
-    array[0, 5, 5, 1] = np.nan
+    array[0, 5, 5, 0] = np.nan
     yield [array]
 
 
@@ -198,7 +195,7 @@ BAD_DATA = {
     "NaN": (with_nan, InvalidDataError, "sample 1.*nan"),
     "float64": (lambda: iter([[np.zeros(IMAGE)]]), InvalidDataError, "takes float32.*astype"),
     "uint8": (lambda: iter([[np.zeros(IMAGE, np.uint8)]]), InvalidDataError, "takes float32.*uint8"),
-    "shape": (lambda: iter([[np.zeros([1, 16, 16, 3], np.float32)]]), InvalidDataError, "has shape .*32.*16"),
+    "shape": (lambda: iter([[np.zeros([1, 16, 16, 1], np.float32)]]), InvalidDataError, "has shape .*64.*16"),
     "too many": (lambda: iter([[np.zeros(IMAGE, np.float32)] * 2]), InvalidDataError, "2 arrays.*takes 1"),
     "none": (lambda: iter([[]]), InvalidDataError, "0 arrays"),
     "unknown name": (lambda: iter([{"x": np.zeros(IMAGE, np.float32)}]), InvalidDataError, "'input_1'"),
@@ -209,9 +206,9 @@ BAD_DATA = {
 
 
 @pytest.mark.parametrize("what", BAD_DATA)
-def test_bad_data_says_what_to_do(what, resnet8, representative_dataset):
+def test_bad_data_says_what_to_do(what, classifier, representative_dataset):
     source, kind, message = BAD_DATA[what]
-    converter = quantizing(resnet8, source)
+    converter = quantizing(classifier, source)
     with pytest.raises(kind, match=f"(?s){message}"):
         converter.convert()
     converter.representative_dataset = representative_dataset  # and the converter survives
@@ -245,10 +242,10 @@ BAD_OPTIONS = {
 
 
 @pytest.mark.parametrize("what", BAD_OPTIONS)
-def test_bad_options_say_what_to_do(what, resnet8, representative_dataset):
+def test_bad_options_say_what_to_do(what, classifier, representative_dataset):
     attributes, kind, message = BAD_OPTIONS[what]
     with pytest.raises(kind, match=message):
-        quantizing(resnet8, representative_dataset, **attributes).convert()
+        quantizing(classifier, representative_dataset, **attributes).convert()
 
 
 @pytest.mark.parametrize(
@@ -261,15 +258,15 @@ def test_bad_options_say_what_to_do(what, resnet8, representative_dataset):
         ("dump_graphviz_dir", "/tmp"),
     ],
 )
-def test_what_is_not_here_raises_with_the_reason(name, value, resnet8):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_what_is_not_here_raises_with_the_reason(name, value, classifier):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     with pytest.raises(UnsupportedError, match=name):
         setattr(converter, name, value)
     setattr(converter, name, getattr(converter, name))  # the default may be said
 
 
-def test_misspelt_attributes_are_not_swallowed(resnet8):
-    converter = tf.lite.TFLiteConverter.from_tflite(resnet8)
+def test_misspelt_attributes_are_not_swallowed(classifier):
+    converter = tf.lite.TFLiteConverter.from_tflite(classifier)
     with pytest.raises(AttributeError, match="did you mean 'optimizations'"):
         converter.optimisations = [tf.lite.Optimize.DEFAULT]
 
@@ -284,40 +281,77 @@ def test_tensorflows_own_objects_are_refused_with_the_way_out():
             action()
 
 
-def test_int8_only_carries_the_offenders(tmp_path):
-    model = model_path("ssd_mobilenet_v1_qat_uint8.tflite")  # its integers are there already, its post-processing is float
-    with pytest.raises((UnsupportedError, InvalidArgumentError)):
-        fewbits.quantize(model, "int8-only", np.zeros([1, 300, 300, 3], np.uint8))
+def test_what_is_quantized_already_is_refused():
+    with pytest.raises(UnsupportedError, match="is quantized already"):
+        fewbits.quantize(KERAS_QUANTIZED, "int8-only", np.zeros(IMAGE, np.float32))
 
 
-def test_offenders_are_data(resnet8, pictures):
+def test_offenders_are_data(classifier, pictures):
     # Excluded operators cannot be integers: int8-only lists them.
     with pytest.raises(UnsupportedError) as caught:
-        fewbits.quantize(resnet8, "int8-only", pictures[0][:2], exclude=["SOFTMAX"])
+        fewbits.quantize(classifier, "int8-only", pictures[0][:2], exclude=["SOFTMAX"])
     assert [offender.type for offender in caught.value.offenders] == ["SOFTMAX"]
     assert caught.value.offenders[0].reason and caught.value.code == "unsupported"
 
 
-def test_command_line_agrees_on_efficientnet(tmp_path):
-    """The page's integer snippet on a real model with photographs."""
-    model = model_path("efficientnet_lite0/float.tflite")
-    random = np.random.default_rng(0)
-    images = random.uniform(-1, 1, [3, 224, 224, 3]).astype(np.float32)
-    np.save(tmp_path / "images.npy", images)
-    converter = quantizing(model, lambda: ([image[np.newaxis]] for image in images))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
-    converter.inference_output_type = tf.uint8
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """Three second-long chords, as the transcriber of basic-pitch takes them, and where the command line finds them."""
+    time = np.arange(43844) / 22050
+    chords = [sum(0.2 * np.sin(2 * np.pi * tone * time) for tone in tones) for tones in ((220, 277), (262, 330, 392), (147, 440))]
+    arrays = np.stack(chords).astype(np.float32)[..., np.newaxis]
+    path = tmp_path_factory.mktemp("sounds") / "sounds.npy"
+    np.save(path, arrays)
+    return arrays, str(path)
+
+
+# The page's snippets: what they set, and the command line that does the same.
+SNIPPETS = {
+    "dynamic range": ({}, False, ["--mode", "weights"]),
+    "float16": (dict(supported_types=[tf.float16]), False, ["--mode", "float16"]),
+    "float fallback": ({}, True, ["--mode", "int8"]),
+    "16x8": (
+        dict(supported_ops=[tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]),
+        True,
+        ["--mode", "int16x8"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SNIPPETS)
+def test_the_pages_snippets_on_a_saved_model(what, sounds, tmp_path):
+    spec, with_data, flags = SNIPPETS[what]
+
+    def representative_dataset():
+        for sound in sounds[0]:
+            yield [sound[np.newaxis]]
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(SAVED_MODEL)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if with_data:
+        converter.representative_dataset = representative_dataset
+    for name, value in spec.items():
+        setattr(converter.target_spec, name, value)
     content = converter.convert()
-    flags = ["--input-type", "uint8", "--output-type", "uint8", "--calibrate", str(tmp_path / "images.npy")]
-    assert content == cli(tmp_path, model, "--mode", "int8-only", *flags)
+    assert content == cli(tmp_path, SAVED_MODEL, *flags, *(["--calibrate", sounds[1]] if with_data else []))
     runs_in_litert(content)
 
 
-def test_debugger_has_the_columns(resnet8, representative_dataset, tmp_path):
+def test_integers_only_names_what_stays_float(sounds):
+    converter = tf.lite.TFLiteConverter.from_saved_model(SAVED_MODEL)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([sound[np.newaxis]] for sound in sounds[0])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    with pytest.raises(UnsupportedError) as caught:
+        converter.convert()
+    offenders = caught.value.offenders
+    assert {"POW", "DIV"} <= {offender.type for offender in offenders} and all(offender.reason for offender in offenders)
+
+
+def test_debugger_has_the_columns(classifier, representative_dataset, tmp_path):
     import csv
 
-    converter = quantizing(resnet8, representative_dataset)
+    converter = quantizing(classifier, representative_dataset)
     options = tf.lite.experimental.QuantizationDebugOptions(
         layer_debug_metrics={"l1": lambda diffs: np.mean(np.abs(diffs))},
         model_debug_metrics={"agree": lambda a, b: float(np.argmax(a[0]) == np.argmax(b[0]))},
@@ -343,12 +377,12 @@ def test_debugger_has_the_columns(resnet8, representative_dataset, tmp_path):
     assert len(debugger.layer_statistics) == len(rows) - 1
 
 
-def test_the_command_line_speaks_of_the_same_decisions(resnet8, tmp_path, data, pictures):
+def test_the_command_line_speaks_of_the_same_decisions(classifier, tmp_path, data, pictures):
     out = subprocess.run(
-        [CLI, "quantize", resnet8, "-o", str(tmp_path / "x.tflite"), "--mode", "int8", "--calibrate", data, "--json"],
+        [CLI, "quantize", classifier, "-o", str(tmp_path / "x.tflite"), "--mode", "int8", "--calibrate", data, "--json"],
         check=True,
         capture_output=True,
     )
     told = json.loads(out.stdout)["decisions"]
-    mine = fewbits.quantize(resnet8, "int8", pictures[0][:SAMPLES]).decisions
+    mine = fewbits.quantize(classifier, "int8", pictures[0][:SAMPLES]).decisions
     assert [(d["type"], d["treatment"], d["output"]) for d in told] == [(d.type, d.treatment, d.output) for d in mine]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fewbits
-from conftest import model_path
+from conftest import CLASSES, IMAGE, LANDMARKS, TWO_INPUTS
 from fewbits.errors import FewbitsError, InUseError, InvalidArgumentError, InvalidDataError, InvalidModelError, NotFoundError
 
 SAMPLES = 12
@@ -29,8 +29,8 @@ def images(pictures):
 
 
 @pytest.fixture(scope="module")
-def expected(resnet8, images):
-    return ranges(fewbits.calibrate(resnet8, images))
+def expected(classifier, images):
+    return ranges(fewbits.calibrate(classifier, images))
 
 
 class Loader:
@@ -87,7 +87,7 @@ KINDS = {
     "generator": lambda images, labels, tmp: (image for image in images),
     "function": lambda images, labels, tmp: lambda: (image for image in images),
     "batches": lambda images, labels, tmp: Loader(images, labels, 5),
-    "one-hot batches": lambda images, labels, tmp: Loader(images, np.eye(10)[labels], 5),
+    "one-hot batches": lambda images, labels, tmp: Loader(images, np.eye(CLASSES)[labels], 5),
     "Keras": lambda images, labels, tmp: KerasLike(Loader(images, labels, 4)),
     "tensors": lambda images, labels, tmp: [Tensor(image) for image in images],
     "float64": lambda images, labels, tmp: images.astype(np.float64),
@@ -105,80 +105,80 @@ def save(path, array):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_data_of_every_kind_measures_the_same(kind, resnet8, images, pictures, expected, tmp_path):
+def test_data_of_every_kind_measures_the_same(kind, classifier, images, pictures, expected, tmp_path):
     data = KINDS[kind](images, pictures[1][:SAMPLES], tmp_path)
-    assert ranges(fewbits.calibrate(resnet8, data)) == expected
+    assert ranges(fewbits.calibrate(classifier, data)) == expected
 
 
-def test_labels_come_through(resnet8, pictures):
+def test_labels_come_through(classifier, pictures):
     images, labels = pictures[0][:40], pictures[1][:40]
-    by_hand = [int(np.argmax(fewbits.Runtime(resnet8)(image[None]))) for image in images]
-    for data in (Loader(images, labels, 16), list(zip(images, labels)), KerasLike(Loader(images, np.eye(10)[labels], 16))):
-        accuracy = fewbits.evaluate(resnet8, data)
+    by_hand = [int(np.argmax(fewbits.Runtime(classifier)(image[None]))) for image in images]
+    for data in (Loader(images, labels, 16), list(zip(images, labels)), KerasLike(Loader(images, np.eye(CLASSES)[labels], 16))):
+        accuracy = fewbits.evaluate(classifier, data)
         assert accuracy.samples == 40 and accuracy.top1_hits == sum(a == b for a, b in zip(by_hand, labels))
     assert "top-1" in repr(accuracy)
 
 
-def test_counts_and_choices(resnet8, images):
-    assert fewbits.calibrate(resnet8, (image for image in images), samples=5).samples == 5
-    assert fewbits.calibrate(resnet8, images, samples=5, seed=1).samples == 5
+def test_counts_and_choices(classifier, images):
+    assert fewbits.calibrate(classifier, (image for image in images), samples=5).samples == 5
+    assert fewbits.calibrate(classifier, images, samples=5, seed=1).samples == 5
     with pytest.raises(InvalidArgumentError, match="stream"):
-        fewbits.calibrate(resnet8, (image for image in images), samples=5, seed=1)
-    assert fewbits.dataset(images).size == SAMPLES and fewbits.dataset(iter(images), fewbits.load(resnet8)).size is None
+        fewbits.calibrate(classifier, (image for image in images), samples=5, seed=1)
+    assert fewbits.dataset(images).size == SAMPLES and fewbits.dataset(iter(images), fewbits.load(classifier)).size is None
 
 
-def test_parts_merge_to_the_whole(resnet8, images, expected, tmp_path):
-    whole = fewbits.calibrate(resnet8, images[:5])
-    whole.merge(fewbits.calibrate(resnet8, images[5:]))
+def test_parts_merge_to_the_whole(classifier, images, expected, tmp_path):
+    whole = fewbits.calibrate(classifier, images[:5])
+    whole.merge(fewbits.calibrate(classifier, images[5:]))
     assert [r[:4] for r in ranges(whole)] == [r[:4] for r in expected]
     whole.save(str(tmp_path / "ranges.json"))
     assert ranges(fewbits.Calibration.load(str(tmp_path / "ranges.json"))) == ranges(whole)
 
 
 BAD = {
-    "shape": (np.zeros([2, 7, 7, 3], np.float32), "has shape"),
+    "shape": (np.zeros([2, 7, 7, 1], np.float32), "has shape"),
     "strings": (np.array(["a", "b"]), "no numbers"),
     "unequal rows": ({"a": np.zeros([2, 3]), "b": np.zeros([3, 3])}, "as many"),
-    "empty": (np.zeros([0, 32, 32, 3], np.float32), "one sample a row"),
+    "empty": (np.zeros([0, *IMAGE[1:]], np.float32), "one sample a row"),
     "no sample": (iter(()), "no sample"),
-    "NaN": (np.full([1, 32, 32, 3], np.nan, np.float32), "nan"),
+    "NaN": (np.full(IMAGE, np.nan, np.float32), "nan"),
     "not data": (3, "no data"),
-    "two arrays too many": ([[np.zeros([1, 32, 32, 3], np.float32)] * 3], "takes 1"),
-    "names": ([{"nope": np.zeros([1, 32, 32, 3], np.float32)}], "nope"),
-    "complex": (np.zeros([1, 32, 32, 3], np.complex64), "no numbers"),
+    "two arrays too many": ([[np.zeros(IMAGE, np.float32)] * 3], "takes 1"),
+    "names": ([{"nope": np.zeros(IMAGE, np.float32)}], "nope"),
+    "complex": (np.zeros(IMAGE, np.complex64), "no numbers"),
 }
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_data_raises(what, resnet8):
+def test_bad_data_raises(what, classifier):
     with pytest.raises(InvalidDataError, match=BAD[what][1]):
-        fewbits.calibrate(resnet8, BAD[what][0])
+        fewbits.calibrate(classifier, BAD[what][0])
 
 
-def test_exceptions_of_the_data_come_through(resnet8):
+def test_exceptions_of_the_data_come_through(classifier):
     class Broken:
         def __iter__(self):
-            yield np.zeros([32, 32, 3], np.float32), 1
+            yield np.zeros(IMAGE[1:], np.float32), 1
             raise OSError("disk gone")
 
     for call in (fewbits.calibrate, fewbits.evaluate):
         with pytest.raises(OSError, match="disk gone"):
-            call(resnet8, Broken())
+            call(classifier, Broken())
     with pytest.raises(OSError, match="disk gone"):
-        fewbits.compare(resnet8, resnet8, Broken())
+        fewbits.compare(classifier, classifier, Broken())
 
 
-def test_errors_are_typed_and_say_where(tmp_path):
+def test_errors_are_typed_and_say_where(classifier):
     with pytest.raises(NotFoundError, match="nope.tflite"):
         fewbits.load("nope.tflite")
     with pytest.raises(InvalidModelError):
         fewbits.load(b"not a model")
     with pytest.raises(NotFoundError):
-        fewbits.calibrate(model_path("mlperf_tiny/resnet8_float.tflite"), "/no/data/here")
+        fewbits.calibrate(classifier, "/no/data/here")
     with pytest.raises(InvalidArgumentError, match="data="):
-        fewbits.quantize(model_path("mlperf_tiny/resnet8_float.tflite"), "int8")
+        fewbits.quantize(classifier, "int8")
     with pytest.raises(InvalidArgumentError, match="mode"):
-        fewbits.quantize(model_path("mlperf_tiny/resnet8_float.tflite"), "int7", np.zeros([1, 32, 32, 3], np.float32))
+        fewbits.quantize(classifier, "int7", np.zeros(IMAGE, np.float32))
     with pytest.raises(InvalidArgumentError, match="bilinear"):
         fewbits.Preprocess(interpolation="nearest")
     for kind in vars(fewbits.errors).values():
@@ -186,11 +186,11 @@ def test_errors_are_typed_and_say_where(tmp_path):
             assert issubclass(kind, FewbitsError) and isinstance(kind("x").code, str)
 
 
-def test_runtime_by_place_and_name(resnet8, images):
-    runtime = fewbits.Runtime(resnet8, threads=2)
+def test_runtime_by_place_and_name(classifier, images):
+    runtime = fewbits.Runtime(classifier, threads=2)
     one = runtime(images[:1])
-    assert one.shape == (1, 10) and one.dtype == np.float32
-    np.testing.assert_array_equal(runtime.run({"input_1": images[:1]})["Identity"], one)
+    assert one.shape == (1, CLASSES) and one.dtype == np.float32
+    np.testing.assert_array_equal(runtime.run({"input_1": images[:1]})["predictions"], one)
     np.testing.assert_array_equal(runtime(np.asfortranarray(images[:1])), one)
     batch = runtime(images[:3])  # the model leaves its batch open
     np.testing.assert_allclose(batch[0], one[0], rtol=1e-5, atol=1e-6)
@@ -210,18 +210,19 @@ def test_runtime_by_place_and_name(resnet8, images):
 
 
 def test_missing_inputs_are_named():
-    runtime = fewbits.Runtime(model_path("dtln/model_1.tflite"))
+    runtime = fewbits.Runtime(TWO_INPUTS)
     with pytest.raises(InvalidArgumentError, match="not set"):
-        runtime.run({runtime.inputs[0].label: np.zeros([1, 1, 257], np.float32)})
+        runtime.run({runtime.inputs[0].label: np.zeros([3, 4, 5], np.float32)})
 
 
 def test_a_runtime_belongs_to_one_thread():
-    runtime = fewbits.Runtime(model_path("deeplabv3_float.tflite"))
-    array = np.zeros([1, 257, 257, 3], np.float32)
-    errors = []
+    runtime = fewbits.Runtime(LANDMARKS)
+    array = np.zeros([1, 192, 192, 3], np.float32)
+    errors, start = [], threading.Barrier(3)
 
     def work():
-        for _ in range(3):
+        start.wait()
+        for _ in range(20):
             try:
                 runtime(array)
             except InUseError as error:
@@ -232,12 +233,13 @@ def test_a_runtime_belongs_to_one_thread():
         thread.start()
     for thread in threads:
         thread.join()
-    assert errors and runtime(array).shape == (1, 257, 257, 21)
+    assert errors and runtime(array)["conv2d_20"].shape == (1, 1, 1, 1404)
 
 
-def test_native_code_leaves_the_gil():
-    runtime = fewbits.Runtime(model_path("deeplabv3_float.tflite"))
-    array = np.zeros([1, 257, 257, 3], np.float32)
+def test_native_code_leaves_the_gil(classifier):
+    runtime = fewbits.Runtime(classifier)
+    runtime.resize_input("input_1", [200, *IMAGE[1:]])  # a run that outlasts many turns of the interpreter
+    array = np.zeros([200, *IMAGE[1:]], np.float32)
     runtime(array)
     counted, stop = [0], threading.Event()
 
@@ -255,27 +257,27 @@ def test_native_code_leaves_the_gil():
     assert after > before
 
 
-def test_comparison_and_quantized_are_shown(resnet8, images):
-    small = fewbits.quantize(resnet8, "int8", images, exclude=["SOFTMAX"])
+def test_comparison_and_quantized_are_shown(classifier, images):
+    small = fewbits.quantize(classifier, "int8", images, exclude=["SOFTMAX"])
     assert [d.type for d in small.in_float] == ["SOFTMAX"] and "SOFTMAX" in repr(small)
-    comparison = fewbits.compare(resnet8, small, images, layers=True)
+    comparison = fewbits.compare(classifier, small, images, layers=True)
     assert comparison.samples == SAMPLES and comparison.outputs[0].error.sqnr_db > 15 and len(comparison.layers) > 10
     assert "dB" in repr(comparison)
-    for shown in (small, comparison, fewbits.load(resnet8)):
+    for shown in (small, comparison, fewbits.load(classifier)):
         html = shown._repr_html_()
         assert html.count("<table>") == html.count("</table>") > 0
-    same = fewbits.compare(resnet8, resnet8, images)
+    same = fewbits.compare(classifier, classifier, images)
     assert "exact" in repr(same)
 
 
-def test_a_stream_is_compared_in_one_pass(resnet8, images):
-    small = fewbits.quantize(resnet8, "int8", images)
-    a = fewbits.compare(resnet8, small, images).outputs[0]
-    b = fewbits.compare(resnet8, small, (image for image in images)).outputs[0]
+def test_a_stream_is_compared_in_one_pass(classifier, images):
+    small = fewbits.quantize(classifier, "int8", images)
+    a = fewbits.compare(classifier, small, images).outputs[0]
+    b = fewbits.compare(classifier, small, (image for image in images)).outputs[0]
     assert a.error.sqnr_db == b.error.sqnr_db and a.agreement == b.agreement
 
 
-def test_streams_are_not_kept(resnet8, images):
+def test_streams_are_not_kept(classifier, images):
     """Memory does not grow with the number of samples."""
     big = [np.concatenate([images[i % SAMPLES : i % SAMPLES + 1]]) for i in range(2)]
 
@@ -287,14 +289,14 @@ def test_streams_are_not_kept(resnet8, images):
     for count in (20, 400):
         gc.collect()
         tracemalloc.start()
-        fewbits.calibrate(resnet8, stream(count))
+        fewbits.calibrate(classifier, stream(count))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 10 * big[0].nbytes
 
 
-def test_model_round_trip(resnet8, tmp_path):
-    model = fewbits.load(resnet8)
+def test_model_round_trip(classifier, tmp_path):
+    model = fewbits.load(classifier)
     model.save(str(tmp_path / "copy.tflite"))
     assert (tmp_path / "copy.tflite").read_bytes() == model.to_bytes()
     about = model.describe()
@@ -307,29 +309,29 @@ def test_model_round_trip(resnet8, tmp_path):
     assert "operators" in repr(model)
 
 
-def test_progress_is_told(resnet8, images):
+def test_progress_is_told(classifier, images):
     told = []
-    fewbits.calibrate(resnet8, images, progress=lambda done, total: told.append((done, total)))
+    fewbits.calibrate(classifier, images, progress=lambda done, total: told.append((done, total)))
     assert told == [(i + 1, SAMPLES) for i in range(SAMPLES)]
     told.clear()
-    fewbits.calibrate(resnet8, iter(images), progress=lambda done, total: told.append((done, total)))
+    fewbits.calibrate(classifier, iter(images), progress=lambda done, total: told.append((done, total)))
     assert told == [(i + 1, 0) for i in range(SAMPLES)]
     with pytest.raises(KeyError):
-        fewbits.calibrate(resnet8, images, progress=lambda done, total: {}["x"])
-    fewbits.calibrate(resnet8, images, progress=True)
+        fewbits.calibrate(classifier, images, progress=lambda done, total: {}["x"])
+    fewbits.calibrate(classifier, images, progress=True)
 
 
-def test_benchmark(resnet8):
-    result = fewbits.benchmark(resnet8, runs=5, profile=True, shapes={"input_1": [2, 32, 32, 3]})
+def test_benchmark(classifier):
+    result = fewbits.benchmark(classifier, runs=5, profile=True, shapes={"input_1": [2, *IMAGE[1:]]})
     assert result.runs == 5 and 0 < result.min_ms <= result.median_ms and result.operators and "median" in repr(result)
 
 
-def test_ctrl_c_stops_a_long_call(resnet8):
+def test_ctrl_c_stops_a_long_call(classifier):
     code = f"""
 import itertools, numpy, fewbits
 print("ready", flush=True)
 try:
-    fewbits.calibrate({resnet8!r}, itertools.repeat(numpy.zeros([1, 32, 32, 3], numpy.float32)))
+    fewbits.calibrate({classifier!r}, itertools.repeat(numpy.zeros({IMAGE}, numpy.float32)))
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -342,7 +344,7 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_stops_a_benchmark():
-    model = model_path("deeplabv3_float.tflite")
+    model = LANDMARKS
     code = f"""
 import fewbits
 print("ready", flush=True)

@@ -7,7 +7,7 @@
 namespace fewbits::api {
 namespace {
 
-using Key = std::tuple<const Model*, int32_t, std::map<size_t, Shape>>;
+using Key = std::tuple<const Model*, int32_t, std::map<size_t, Shape>, bool>;
 using SharedPlan = std::shared_ptr<const runtime::Plan>;
 
 // Weak, so that a plan goes with its last runtime. A plan keeps its model alive: while it can be locked, the address in its key
@@ -24,8 +24,9 @@ Cache& cache() {
 
 }  // namespace
 
-Result<SharedPlan> shared_plan(const ModelPtr& model, int32_t graph, const std::map<size_t, Shape>& input_shapes) {
-  const Key key{model.get(), graph, input_shapes};
+Result<SharedPlan> shared_plan(const ModelPtr& model, int32_t graph, const std::map<size_t, Shape>& input_shapes,
+                               bool fuse) {
+  const Key key{model.get(), graph, input_shapes, fuse};
   {
     const std::lock_guard lock(cache().mutex);
     const auto known = cache().plans.find(key);
@@ -37,6 +38,7 @@ Result<SharedPlan> shared_plan(const ModelPtr& model, int32_t graph, const std::
   runtime::PlanOptions options;
   options.graph = graph;
   options.input_shapes = input_shapes;
+  options.fuse = fuse;
   FB_ASSIGN(SharedPlan made, runtime::Plan::make(model, options));
   const std::lock_guard lock(cache().mutex);
   std::erase_if(cache().plans, [](const auto& entry) { return entry.second.expired(); });

@@ -11,7 +11,8 @@
 namespace fewbits::api {
 
 // The plan of this model, subgraph and shapes that some runtime still holds, or a new one. Thread-safe.
+// fuse: several operators may run as one, and the values between them are never made.
 Result<std::shared_ptr<const runtime::Plan>> shared_plan(const ModelPtr& model, int32_t graph,
-                                                         const std::map<size_t, Shape>& input_shapes);
+                                                         const std::map<size_t, Shape>& input_shapes, bool fuse);
 
 }  // namespace fewbits::api

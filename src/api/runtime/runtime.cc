@@ -76,7 +76,7 @@ struct Runtime::Impl {
     for (size_t i = 0; i < shapes.size(); ++i) {
       if (shapes[i] != graph().value(graph().inputs[i]).shape) changed[i] = shapes[i];
     }
-    FB_ASSIGN(auto made, api::shared_plan(model, interface.subgraph, changed));
+    FB_ASSIGN(auto made, api::shared_plan(model, interface.subgraph, changed, !tap));
     FB_ASSIGN(session, runtime::Session::make(std::move(made), {options.threads}));
     session->set_profiling(profiling);
     session->set_tap(tap);
@@ -350,6 +350,8 @@ void Runtime::reset_state() {
 }
 
 void Runtime::set_tap(TensorTap tap) {
+  if (static_cast<bool>(tap) != static_cast<bool>(impl_->tap))
+    impl_->unplan();  // for a plan that makes every value, or back
   impl_->tap = {};
   if (tap) {
     impl_->tap = [tap = std::move(tap)](int32_t graph, ValueId value, const TensorView& view) -> Status {
