@@ -13,7 +13,9 @@ namespace fewbits::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "fewbits stores a trained neural network (.tflite) in few bits, shows how far its answers moved, and runs it.";
+    "fewbits stores a trained neural network (.tflite, ONNX, SavedModel, Keras) in few bits as .tflite, shows how far "
+    "its "
+    "answers moved, and runs it.";
 constexpr const char* kExamples =
     "Examples:\n"
     "  fewbits quantize model.tflite -o small.tflite --mode weights\n"

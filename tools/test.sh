@@ -45,6 +45,7 @@ step_python() {
   "$maker/bin/pip" install --quiet --disable-pip-version-check 'scikit-build-core>=0.10' 'nanobind>=2.4' numpy
   "$maker/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation . -w build/dist \
     -C build-dir=build/release -C cmake.define.FEWBITS_BUILD_TESTS=ON
+  cmake --build build/release --target fewbits_cli  # the tests compare with it
   "$FEWBITS_PYTHON" -m venv --clear "$env"
   "$env/bin/pip" install --quiet --disable-pip-version-check build/dist/fewbits-*.whl -r tests/requirements.txt -r python/tests/requirements.txt
   (cd "$env" && bin/python -m mypy --config-file ../../pyproject.toml)

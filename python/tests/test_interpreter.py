@@ -126,7 +126,9 @@ def test_constants_and_intermediates_are_the_same(name, path_of):
             a, b = mine.get_tensor(index), theirs.get_tensor(index)
             assert a.dtype == b.dtype and a.shape == b.shape
             if a.dtype == np.int8:
-                assert np.max(np.abs(a.astype(int) - b.astype(int))) <= 2
+                # Products are rounded as XNNPACK does it, and LiteRT's reference kernels, which run here, differ by a step now and then.
+                steps = np.abs(a.astype(int) - b.astype(int))
+                assert np.max(steps) <= QUANTIZED_STEPS and np.mean(steps > 1) < 0.01, (np.max(steps), np.mean(steps > 1))
             else:
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
             compared += 1
