@@ -126,9 +126,10 @@ def test_constants_and_intermediates_are_the_same(name, path_of):
             a, b = mine.get_tensor(index), theirs.get_tensor(index)
             assert a.dtype == b.dtype and a.shape == b.shape
             if a.dtype == np.int8:
-                # Products are rounded as XNNPACK does it, and LiteRT's reference kernels, which run here, differ by a step now and then.
-                steps = np.abs(a.astype(int) - b.astype(int))
-                assert np.max(steps) <= QUANTIZED_STEPS and np.mean(steps > 1) < 0.01, (np.max(steps), np.mean(steps > 1))
+                # LiteRT's reference kernels round products in another way than XNNPACK and we do: one element in ten thousand differs
+                # by a step after four products, and that spreads. It must stay few steps, and without a side that it leans to.
+                steps = a.astype(int) - b.astype(int)
+                assert np.max(np.abs(steps)) <= QUANTIZED_STEPS and abs(np.mean(steps)) < 0.1, (operator["op_name"], index)
             else:
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
             compared += 1
