@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kOldestOpset = 7;
 constexpr int kMaxFunctionDepth = 32;
-constexpr size_t kMostNodes = 1'000'000;
+constexpr size_t kMostNodes = 250'000;
 constexpr size_t kMostNamed = 5;  // nodes named for each unknown operator
 
 std::string node_label(const proto::Node& node) {

@@ -9,7 +9,7 @@ namespace fewbits::savedmodel {
 namespace {
 
 constexpr size_t kMaxCallDepth = 200;
-constexpr size_t kMostNodes = 1'000'000;
+constexpr size_t kMostNodes = 250'000;
 constexpr size_t kMostPages = size_t{8} << 20;  // bytes of a checkpoint that are kept in memory
 
 Tensor failed() { return {.kind = Tensor::Kind::kFailed}; }

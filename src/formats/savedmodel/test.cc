@@ -133,6 +133,38 @@ TEST(SavedModel, FunctionsThatCallEachOtherAreAnError) {
   EXPECT_THAT(imported.error().message, HasSubstr("calls itself"));
 }
 
+TEST(SavedModel, FunctionsThatDoubleAtEveryCallEnd) {
+  ModelWriter writer;
+  auto* least = writer.function("f0", "neg:y:0");
+  ModelWriter::fill(least->add_node_def(), "neg", "Neg", {"a"});
+  for (int i = 1; i <= 40; ++i) {
+    auto* twice = writer.function("f" + std::to_string(i), "second:output:0");
+    for (const auto& [name, input] : {std::pair("first", "a"), std::pair("second", "first:output:0")}) {
+      auto* attr = ModelWriter::fill(twice->add_node_def(), name, "PartitionedCall", {input})->add_attr();
+      attr->set_key("f");
+      attr->mutable_value()->mutable_func()->set_name("f" + std::to_string(i - 1));
+    }
+  }
+  writer.call("call", "f40", "x_in");
+  writer.set_output("call:0");
+  const auto imported = import(writer.bytes());
+  ASSERT_FALSE(imported);
+  EXPECT_THAT(imported.error().message, HasSubstr("more than 250000 nodes"));
+}
+
+TEST(SavedModel, AnAxisThatIsNoNumberIsAnError) {
+  ModelWriter writer;
+  auto* attr = writer.node("axis", "Const", {})->add_attr();
+  attr->set_key("value");
+  attr->mutable_value()->mutable_tensor()->set_dtype(tf::DT_INT32);
+  attr->mutable_value()->mutable_tensor()->mutable_tensor_shape()->add_dim()->set_size(0);
+  writer.node("arg", "ArgMax", {"x_in", "axis"});
+  writer.set_output("arg:0");
+  const auto imported = import(writer.bytes());
+  ASSERT_FALSE(imported);
+  EXPECT_THAT(imported.error().message, HasSubstr("its axis must be one number, and is 0"));
+}
+
 TEST(SavedModel, NodesThatDependOnThemselvesAreAnError) {
   ModelWriter writer;
   writer.node("a", "Neg", {"b"});
