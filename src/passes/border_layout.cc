@@ -83,66 +83,66 @@ bool is_image(const Value& value) {
   return value.has_rank && (value.shape.size() == 4 || value.shape.size() == 5) && !value.quant.quantized();
 }
 
-}  // namespace
+using Exchanged =
+    std::vector<std::pair<ValueId, ValueId>>;  // the new value at the border, and the one that it stands for
 
-size_t convert_borders(Model& model, Graph& graph, BorderLayout& layout) {
+// The images among a graph's inputs, or its outputs, that a transpose inside is for.
+size_t convert_side(Model& model, Graph& graph, bool inputs, Exchanged& exchanged) {
   Rewriter r(graph);
   size_t changes = 0;
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    const ValueId old = graph.inputs[i];
-    if (!is_image(r.value(old)) || r.is_output(old) || r.consumers(old).empty()) continue;
+  for (ValueId& border : inputs ? graph.inputs : graph.outputs) {
+    const ValueId old = border;
+    if (!is_image(r.value(old))) continue;
+    if (inputs ? r.is_output(old) || r.consumers(old).empty() : r.producer(old) < 0) continue;
     const Perm to_first = last_to_first(r.value(old).shape.size()), to_last = inverse(to_first);
-    if (!reaches_down(r, old, to_last)) continue;
+    if (inputs ? !reaches_down(r, old, to_last) : !reaches_up(r, old, to_first)) continue;
     const ValueId fresh = r.add_value(r.value(old), permuted(open_shape(r.value(old)), to_last));
-    r.insert_before(transpose_node(r, fresh, old, to_first), graph.order().front());
-    graph.inputs[i] = fresh;
-    rename_in_signatures(model, true, old, fresh);
+    if (inputs) {
+      r.insert_before(transpose_node(r, fresh, old, to_first), graph.order().front());
+    } else {
+      r.insert_after(transpose_node(r, old, fresh, to_last), graph.order().back());
+    }
+    border = fresh;
+    rename_in_signatures(model, inputs, old, fresh);
     graph.value(old).name += "/channels_first";
-    layout.inputs.emplace_back(fresh, old);
-    ++changes;
-  }
-  Rewriter after(graph);
-  for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    const ValueId old = graph.outputs[i];
-    if (!is_image(after.value(old)) || after.producer(old) < 0) continue;
-    const Perm to_first = last_to_first(after.value(old).shape.size()), to_last = inverse(to_first);
-    if (!reaches_up(after, old, to_first)) continue;
-    const ValueId fresh = after.add_value(after.value(old), permuted(open_shape(after.value(old)), to_last));
-    after.insert_after(transpose_node(after, old, fresh, to_last), graph.order().back());
-    graph.outputs[i] = fresh;
-    rename_in_signatures(model, false, old, fresh);
-    graph.value(old).name += "/channels_first";
-    layout.outputs.emplace_back(fresh, old);
+    exchanged.emplace_back(fresh, old);
     ++changes;
   }
   return changes;
 }
 
+// The transpose that convert_side() put between `fresh` and `old`, where it is still there and all there is: it was for nothing.
+NodeId idle_transpose(const Rewriter& r, bool inputs, ValueId fresh, ValueId old) {
+  const NodeId id = !inputs ? r.producer(fresh) : r.consumers(fresh).size() == 1 ? r.consumers(fresh)[0] : -1;
+  if (id < 0 || r.node(id).op != Op::TRANSPOSE) return -1;
+  if (inputs) return r.node(id).outputs[0] == old ? id : -1;
+  return r.node(id).inputs[0] == old && r.producer(old) >= 0 ? id : -1;
+}
+
+void restore_side(Model& model, Graph& graph, bool inputs, const Exchanged& exchanged) {
+  for (const auto& [fresh, old] : exchanged) {
+    Rewriter r(graph);
+    const NodeId id = idle_transpose(r, inputs, fresh, old);
+    if (id < 0) continue;
+    r.remove(id);
+    for (ValueId& border : inputs ? graph.inputs : graph.outputs) {
+      if (border == fresh) border = old;
+    }
+    rename_in_signatures(model, inputs, fresh, old);
+    graph.value(old).name = graph.value(fresh).name;
+  }
+}
+
+}  // namespace
+
+size_t convert_borders(Model& model, Graph& graph, BorderLayout& layout) {
+  const size_t inputs = convert_side(model, graph, true, layout.inputs);
+  return inputs + convert_side(model, graph, false, layout.outputs);
+}
+
 void restore_borders(Model& model, Graph& graph, const BorderLayout& layout) {
-  for (const auto& [fresh, old] : layout.inputs) {
-    Rewriter r(graph);
-    // Still read through the transpose that was put there, and through nothing else: it was for nothing.
-    const auto& readers = r.consumers(fresh);
-    if (readers.size() != 1 || r.node(readers[0]).op != Op::TRANSPOSE || r.node(readers[0]).outputs[0] != old) continue;
-    r.remove(readers[0]);
-    for (ValueId& input : graph.inputs) {
-      if (input == fresh) input = old;
-    }
-    rename_in_signatures(model, true, fresh, old);
-    graph.value(old).name = graph.value(fresh).name;
-  }
-  for (const auto& [fresh, old] : layout.outputs) {
-    Rewriter r(graph);
-    const NodeId maker = r.producer(fresh);
-    if (maker < 0 || r.node(maker).op != Op::TRANSPOSE || r.node(maker).inputs[0] != old || r.producer(old) < 0)
-      continue;
-    r.remove(maker);
-    for (ValueId& output : graph.outputs) {
-      if (output == fresh) output = old;
-    }
-    rename_in_signatures(model, false, fresh, old);
-    graph.value(old).name = graph.value(fresh).name;
-  }
+  restore_side(model, graph, true, layout.inputs);
+  restore_side(model, graph, false, layout.outputs);
 }
 
 }  // namespace fewbits::passes
