@@ -1,6 +1,9 @@
 // fewbits convert: a model of any format in, a .tflite file out.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "fewbits/convert.h"
@@ -15,11 +18,14 @@ constexpr const char* kExamples =
     "  fewbits convert model.onnx -o model.tflite\n"
     "      images become channels-last at inputs and outputs, too; --keep-layout leaves them as they are\n"
     "  fewbits convert model.onnx -o model.tflite --shape input=1,3,224,224\n"
-    "      fixes what the model leaves open; -1 keeps a size open";
+    "      fixes what the model leaves open; -1 keeps a size open\n"
+    "  fewbits convert int8.tflite -o int8_model.c --emit c\n"
+    "      a C array for a microcontroller's flash: int8_model[], and its size int8_model_size";
 
 struct Flags {
   std::string input, output;
   ImportFlags import;
+  std::string emit = "tflite";
   bool print_passes = false;
 };
 
@@ -77,12 +83,26 @@ void print_passes(const ConvertResult& result) {
   table.print(2);
 }
 
+// The array is named after the file: "int8-model.c" holds int8_model.
+Status save_as_c(const Model& model, const std::string& path) {
+  std::string name = std::filesystem::path(path).stem().string();
+  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '.' || c == ' '; }, '_');
+  const auto text = model_as_c(model, name);
+  if (!text) return tl::unexpected<Error>(text.error());
+  std::ofstream file(path, std::ios::binary);
+  file << *text;
+  file.close();
+  if (!file) return tl::unexpected<Error>(Error{ErrorCode::kIo, fmt::format("{}: cannot be written", path)});
+  return {};
+}
+
 Status run(const Flags& flags, const CommonFlags& common) {
   const auto result = convert_file(flags.input, flags.import.options());
   if (!result) return tl::unexpected<Error>(result.error());
   {
     const WritingOutput guard;
-    const Status saved = save_model(*result->model, flags.output);
+    const Status saved =
+        flags.emit == "c" ? save_as_c(*result->model, flags.output) : save_model(*result->model, flags.output);
     if (!saved) return saved;
   }
   const Summary summary = summarize(*result->model);
@@ -112,7 +132,10 @@ void add_convert(CLI::App& app, CommonFlags& common, Action& action) {
   CLI::App* command =
       add_command(app, common, "convert", "Turn a model of another format into a .tflite file", kExamples);
   command->add_option("IN", flags->input, "The model: " + import_formats())->required();
-  command->add_option("-o,--output", flags->output, "Where the .tflite model goes")->type_name("OUT")->required();
+  command->add_option("-o,--output", flags->output, "Where the model goes")->type_name("OUT")->required();
+  command->add_option("--emit", flags->emit, "tflite (the default), or c: the same file as a C array named after OUT")
+      ->type_name("tflite|c")
+      ->check(CLI::IsMember({"tflite", "c"}));
   flags->import.add(*command, true);
   command->add_flag("--print-passes", flags->print_passes, "Say what each clean-up pass changed");
   command->callback([flags, &common, &action] { action = [flags, &common] { return run(*flags, common); }; });

@@ -279,6 +279,21 @@ def test_eval_on_what_calibration_did_not_see():
     assert chosen["top1_hits"] + others["top1_hits"] == whole["top1_hits"]
 
 
+def test_a_model_as_c(int8, tmp_path):
+    """The array holds the file that convert writes, for C and for C++."""
+    run("convert", int8, "-o", tmp_path / "same.tflite")
+    run("convert", int8, "-o", tmp_path / "int8-model.c", "--emit", "c")
+    (tmp_path / "main.c").write_text(
+        "#include <stdio.h>\nextern const unsigned char int8_model[];\nextern const size_t int8_model_size;\n"
+        "int main(void) { return fwrite(int8_model, 1, int8_model_size, stdout) != int8_model_size; }\n")
+    for compiler in (["gcc", "-std=c11"], ["g++", "-std=c++17", "-c"]):
+        sources = ["int8-model.c", "main.c"] if "-c" not in compiler else ["-x", "c++", "int8-model.c"]
+        subprocess.run([*compiler, "-Wall", "-Wextra", "-Werror", "-o", "out", *sources], cwd=tmp_path, check=True)
+        if "-c" not in compiler:
+            assert subprocess.run([tmp_path / "out"], capture_output=True, check=True).stdout == (tmp_path / "same.tflite").read_bytes()
+    assert "no name" in run("convert", int8, "-o", tmp_path / "8bit.c", "--emit", "c", code=1).stderr
+
+
 def test_inspect(int8):
     result = run_json("inspect", int8)
     assert result["bytes"] == int8.stat().st_size

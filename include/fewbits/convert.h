@@ -35,4 +35,8 @@ struct ConvertResult {
 // once, with the nodes' names.
 Result<ConvertResult> convert_file(const std::string& path, const ConvertOptions& options = {});
 
+// The .tflite file as C source, for programs without a file system: `alignas(16) const unsigned char NAME[]` and its size
+// NAME_size, in C11 and C++. kInvalidArgument for a name that is no identifier.
+Result<std::string> model_as_c(const Model& model, const std::string& name);
+
 }  // namespace fewbits
