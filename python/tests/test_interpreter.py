@@ -9,12 +9,11 @@ from ai_edge_litert.interpreter import Interpreter as Theirs
 from conftest import IMAGE, KERAS_QUANTIZED, LANDMARKS
 from fewbits.lite import Interpreter as Ours
 from fewbits.lite import OpResolverType
-from real_models import FLOAT_FILES, INTEGER_FILES, package_models, shared_models
+from real_models import float_models, integer_models
 
 # The classifier and what quantization makes of it (fixtures), models of PyPI packages, and those of shared/data where there is one.
 MADE = ["classifier", "integer_classifier"]
-REAL = {model.name: model.path for model in package_models() + shared_models(FLOAT_FILES + INTEGER_FILES)}
-REAL["emotion_model_quantized"] = KERAS_QUANTIZED
+REAL = {model.name: model.path for model in float_models() + integer_models()}
 MODELS = [*MADE, *sorted(REAL)]
 QUANTIZED_STEPS = 4  # LiteRT's own XNNPACK and reference kernels differ by as much on deep models
 # Integers inside and floats outside: far apart only as a whole. MoveNet and SSD pick the largest of near-equal scores, so that one
