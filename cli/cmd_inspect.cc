@@ -75,6 +75,11 @@ void explain_kernels(const ModelPtr& model, const Flags& flags, Inspection& out)
     why.kernel = choice.kernel.empty() ? "chosen when it runs" : choice.kernel;
     why.declined = choice.declined;
   }
+  if (kernels.empty()) return;
+  for (const OperatorDescription& op : out.model.subgraphs[static_cast<size_t>(signature->subgraph)].operators) {
+    std::string& kernel = out.why[{signature->subgraph, op.index}].kernel;
+    if (kernel.empty()) kernel = "none of its own: part of another operator's, or computed when the plan is made";
+  }
 }
 
 void explain_float(const ModelPtr& model, Inspection& out) {
