@@ -8,6 +8,7 @@
 #     fuzz_run                                models of any bytes, planned, run and quantized: ten minutes
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
 #     python                                  the wheel, and its tests in an environment of its own
+#     pages                                   docs/ as a site, under build/site
 #     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -50,6 +51,13 @@ step_python() {
   "$env/bin/pip" install --quiet --disable-pip-version-check build/dist/fewbits-*.whl -r tests/requirements.txt -r python/tests/requirements.txt
   (cd "$env" && bin/python -m mypy --config-file ../../pyproject.toml)
   "$env/bin/python" -m pytest -q python/tests
+}
+# docs/ as a site, under build/site: links and anchors that lead nowhere fail. (step_python runs the pages' commands.)
+step_pages() {
+  local env=build/pages-env
+  [ -x "$env/bin/mkdocs" ] || "$FEWBITS_PYTHON" -m venv "$env"
+  "$env/bin/pip" install --quiet --disable-pip-version-check -r docs/requirements.txt
+  NO_MKDOCS_2_WARNING=1 "$env/bin/mkdocs" build --strict --quiet
 }
 step_models() { "$FEWBITS_PYTHON" -m pytest -q tests/models; }
 # SavedModels, Keras files and their parts against TensorFlow and Keras: FEWBITS_PEERS is a Python with tensorflow, ai-edge-litert, pytest.

@@ -1,31 +1,104 @@
-"""The pages' Python runs as it stands."""
+"""The pages' Python and commands run as they stand.
 
+A page is run from its top to its end in one folder: later blocks use what earlier ones wrote. Of its fenced blocks,
+
+    python    run, in one namespace a page
+    sh        run the lines that begin with `fewbits`, which must succeed; the others build and install, and are not run
+    console   `$ fewbits ...` with what it prints, most often an error: each line that follows must be in the output, in this order;
+              a command without such lines must succeed
+"""
+
+import os
 import pathlib
 import re
+import shlex
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
-from conftest import SAVED_MODEL
+from conftest import KERAS_FILE, PHOTOS, PITCH_ONNX, ROOT, SAVED_MODEL
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/python.md"
-SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
+CLI = os.environ.get("FEWBITS_CLI", str(ROOT / "build/release/fewbits"))
+PAGES = ["python", "getting-started", "choosing-a-mode", "calibration", "migrating", "deploying", "format"]
+BLOCK = re.compile(r"^```(python|sh|console)\n(.*?)^```", re.S | re.M)
 
 
-@pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_snippet(number, tmp_path, monkeypatch, classifier, pictures, capsys):
+def blocks(page):
+    text = (ROOT / f"docs/{page}.md").read_text()
+    for match in BLOCK.finditer(text):
+        yield f"docs/{page}.md:{text.count(chr(10), 0, match.start()) + 2}", match[1], match[2]
+
+
+def run_command(line, where):
+    words = shlex.split(line, comments=True)
+    assert words[0] == "fewbits", f"{where}: {line}"
+    done = subprocess.run([CLI, *words[1:]], capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout + done.stderr
+
+
+def run_commands(text, where):
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("fewbits "):
+            code, output = run_command(line, where)
+            assert code == 0, f"{where}: {line}\n{output}"
+
+
+def run_console(text, where):
+    for command, *expected in (part.splitlines() for part in text.replace("\\\n", " ").split("$ ")[1:]):
+        code, output = run_command(command, where)
+        assert expected or code == 0, f"{where}: {command}\n{output}"
+        at = 0
+        for line in filter(None, map(str.strip, expected)):
+            found = output.find(line, at)
+            assert found >= 0, f"{where}: {command}\nprints\n{output}\nand not\n{line}"
+            at = found + len(line)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, classifier, pictures):
+    """The models and the data that the pages name."""
     monkeypatch.chdir(tmp_path)
-    pathlib.Path("saved_model").symlink_to(SAVED_MODEL)
-    pathlib.Path("model.tflite").symlink_to(classifier)
+    models = {"model.tflite": classifier, "model.h5": KERAS_FILE, "saved_model": SAVED_MODEL, "model.onnx": PITCH_ONNX}
+    for name, target in models.items():
+        pathlib.Path(name).symlink_to(target)
+    for name in ("pictures", "more", "mixed", "labelled/0", "labelled/1"):
+        pathlib.Path(name).mkdir(parents=True)
+    photos = sorted(PHOTOS.glob("cifar10_*"))[:20]
+    for number, photo in enumerate(photos):
+        shutil.copy(photo, "pictures" if number < 12 else "more")
+        if number < 6:
+            shutil.copy(photo, f"labelled/{number % 2}")
+    shutil.copy(photos[0], "mixed")
+    samples = pictures[0][:16]
+    np.savez("mixed/sample.npz", input_1=samples[0])
+    np.savez("test.npz", input_1=samples, labels=pictures[1][:16])
+    np.save("samples.npy", samples)
+    np.save("wrong.npy", np.zeros([4, 32, 32, 3], np.float32))
+    samples = samples.copy()
+    samples[3, 0, 0, 0] = np.nan
+    np.save("broken.npy", samples)
+    np.save("sounds.npy", np.random.default_rng(0).uniform(-1, 1, [2, 43844, 1]).astype(np.float32))
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page, folder, pictures, capsys):
     names = {"np": np, "images": pictures[0][:8]}
-    exec(compile(SNIPPETS[number], f"{PAGE.name}:{number}", "exec"), names)
-    if number == 0:
-        assert names["scores"].shape == (1, 172, 264)
-    if number == 1:
-        assert "SOFTMAX" in capsys.readouterr().out and pathlib.Path("report.html").exists() and names["worst"].error.sqnr_db > 0
-    if number == 2:
-        assert "SOFTMAX" in capsys.readouterr().out
+    shapes = []  # of what the blocks call scores
+    for where, kind, text in blocks(page):
+        if kind == "python":
+            exec(compile("\n" * (int(where.split(":")[1]) - 1) + text, where, "exec"), names)
+            shapes.append(np.shape(names.get("scores")))
+        else:
+            (run_commands if kind == "sh" else run_console)(text, where)
+    if page == "python":
+        assert shapes[0] == (1, 172, 264) and names["worst"].error.sqnr_db > 0
+        assert capsys.readouterr().out.count("SOFTMAX") >= 2 and pathlib.Path("report.html").exists()
 
 
-def test_there_are_snippets():
-    assert len(SNIPPETS) == 3
+def test_every_page_is_in_the_list():
+    """A page with blocks that run is run."""
+    written = {path.stem for path in (ROOT / "docs").glob("*.md") if BLOCK.search(path.read_text())}
+    assert written == set(PAGES)
