@@ -3,11 +3,11 @@
 #
 #   tools/test.sh [STEP]...
 #     setup style gcc conformance models      what runs when none is named
-#     asan fuzz tsan install                  what CI (.ci/run) runs after these: sanitizers, every reader of bytes for a minute,
-#                                             the threaded part, the installed package
+#     asan fuzz tsan install python           what CI (.ci/run) runs after these: sanitizers, every reader of bytes for a minute,
+#                                             the threaded part, the installed package, the wheel and its tests in an
+#                                             environment of its own
 #     fuzz_run                                models of any bytes, planned, run and quantized: ten minutes
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
-#     python                                  the wheel, and its tests in an environment of its own
 #     pages                                   docs/ as a site, under build/site
 #     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
 set -euo pipefail
@@ -43,7 +43,7 @@ step_python() {
   bash tools/setup.sh python
   local maker=build/python-build env=build/python-env
   [ -x "$maker/bin/python" ] || "$FEWBITS_PYTHON" -m venv "$maker"
-  "$maker/bin/pip" install --quiet --disable-pip-version-check 'scikit-build-core>=0.10' 'nanobind>=2.4' numpy
+  "$maker/bin/python" -m pip install --quiet --disable-pip-version-check 'pip>=23.1' 'scikit-build-core>=0.10' 'nanobind>=2.4' numpy
   "$maker/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation . -w build/dist \
     -C build-dir=build/release -C cmake.define.FEWBITS_BUILD_TESTS=ON
   cmake --build build/release --target fewbits_cli  # the tests compare with it
