@@ -57,7 +57,7 @@ step_pages() {
   local env=build/pages-env
   [ -x "$env/bin/mkdocs" ] || "$FEWBITS_PYTHON" -m venv "$env"
   "$env/bin/pip" install --quiet --disable-pip-version-check -r docs/requirements.txt
-  NO_MKDOCS_2_WARNING=1 "$env/bin/mkdocs" build --strict --quiet
+  NO_MKDOCS_2_WARNING=1 "$env/bin/mkdocs" build --strict
 }
 step_models() { "$FEWBITS_PYTHON" -m pytest -q tests/models; }
 # SavedModels, Keras files and their parts against TensorFlow and Keras: FEWBITS_PEERS is a Python with tensorflow, ai-edge-litert, pytest.
