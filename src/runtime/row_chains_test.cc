@@ -193,5 +193,24 @@ TEST(RowChains, OtherShapesAndTypesAreNotRows) {
   EXPECT_EQ(joined(grows.model).size(), 2u);
 }
 
+TEST(RowChains, ATapSeesWhatTheLastOperatorMakes) {
+  Net net;
+  const ValueId x = net.start({1, 4, 4, 8});
+  const ValueId y = net.swish(net.conv(x, {1, 4, 4, 8}, 1, "conv"), "swish");
+  net.g().outputs = {y};
+  const auto plan = Plan::make(std::make_shared<const Model>(net.model), {});
+  ASSERT_TRUE(plan);
+  const auto session = Session::make(*plan);
+  ASSERT_TRUE(session);
+  std::vector<ValueId> seen;
+  (*session)->set_tap([&](int32_t, ValueId id, const TensorView& view) -> Status {
+    EXPECT_NE(view.data, nullptr);
+    seen.push_back(id);
+    return {};
+  });
+  ASSERT_TRUE((*session)->run());
+  EXPECT_EQ(seen, (std::vector<ValueId>{x, y}));
+}
+
 }  // namespace
 }  // namespace fewbits::runtime

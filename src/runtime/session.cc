@@ -176,13 +176,14 @@ Status Session::run() {
           {pointers + step_pointers_[s].first, pointers + step_pointers_[s].second, workspace_, pool_.get()});
     }
     if (profiling_) nanoseconds_[s] = now_ns() - start;
-    if (tap_) FB_TRY(tap_outputs(plan_->graph().node(steps[s].node)));
+    if (tap_) FB_TRY(tap_outputs(steps[s]));
   }
   return {};
 }
 
-Status Session::tap_outputs(const Node& node) {
-  for (ValueId id : node.outputs) {
+// Of several operators that run as one only what the last one makes exists.
+Status Session::tap_outputs(const Step& step) {
+  for (ValueId id : step.outputs) {
     if (id != kNoValue) FB_TRY(tap_(plan_->graph_index(), id, view(id)));
   }
   return {};

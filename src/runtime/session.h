@@ -55,7 +55,7 @@ class Session {
   Status allocate();
   void clear_state() noexcept;
   Status run_dynamic(size_t step);
-  Status tap_outputs(const Node& node);
+  Status tap_outputs(const Step& step);
   TensorView view(ValueId id) const;
   TensorInfo info(ValueId id) const;
   Result<void*> make_dynamic(ValueId id, const Shape& shape, size_t bytes);
