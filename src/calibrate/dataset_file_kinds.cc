@@ -66,16 +66,28 @@ class PictureDataset final : public FileDataset {
   // What a picture must become, with or without the batch dimension.
   Result<Size> size_of(const InputSpec& input) const {
     const Shape& shape = input.shape;
-    const size_t skip = shape.size() == 4 ? 1 : 0;
-    if (shape.size() == 3 || shape.size() == 4) {
-      const int32_t* s = shape.data() + skip;
-      const Size size = planar() ? Size{s[1], s[2], s[0]} : Size{s[0], s[1], s[2]};
-      const bool sized = size.height != 0 && size.width != 0;
-      if (sized && (size.channels == 1 || size.channels == 3)) return size;
-      if (sized && size.channels < 0) return Size{size.height, size.width, 3};
+    const auto refuse = [&](const char* why) {
+      return fail(ErrorCode::kInvalidData,
+                  "{}: input '{}' of shape {} does not take pictures as {} of 1 or 3 channels: {}", list().folder,
+                  input.name, shape_text(shape), enum_name(options().preprocess.layout), why);
+    };
+    if (shape.size() != 3 && shape.size() != 4) return refuse("it has not three sizes, or four with the batch");
+    if (shape.size() == 3 && first_is_batch(shape)) {
+      return refuse("its first size is the batch, and the two others are not height, width and channels");
     }
-    return fail(ErrorCode::kInvalidData, "{}: input '{}' of shape {} does not take pictures as {} of 1 or 3 channels",
-                list().folder, input.name, shape_text(shape), enum_name(options().preprocess.layout));
+    const int32_t* s = shape.data() + (shape.size() - 3);
+    Size size = planar() ? Size{s[1], s[2], s[0]} : Size{s[0], s[1], s[2]};
+    if (size.channels < 0) size.channels = 3;
+    if (size.channels != 1 && size.channels != 3) return refuse("another layout would put its channels elsewhere");
+    if (size.height == 0 || size.width == 0) return refuse("it holds nothing");
+    return size;
+  }
+
+  // [-1, 43844, 1] and [1, 43844, 1] are batches of sounds, not pictures of that width. A picture of any size has both of its
+  // sides open, one of grey planes begins with 1.
+  bool first_is_batch(const Shape& shape) const noexcept {
+    if (planar()) return shape[0] < 0 && (shape[1] > 0 || shape[2] > 0);
+    return shape[0] == 1 || (shape[0] < 0 && shape[1] > 0);
   }
 };
 

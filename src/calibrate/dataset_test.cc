@@ -129,6 +129,25 @@ TEST_F(DatasetTest, PicturesForOtherInputsAreErrors) {
   EXPECT_FALSE(data->sample(1, std::vector{kPicture}));
 }
 
+// basic-pitch's sounds were taken for pictures of 43,844 columns.
+TEST_F(DatasetTest, AnInputOfSoundsTakesNoPictures) {
+  write_png("a.png", 1, 2, 3);
+  const DatasetOptions planar{.preprocess = {.layout = ChannelLayout::kNchw}};
+  const auto shape_of = [&](Shape shape, const DatasetOptions& options = {}) {
+    const auto sample =
+        open("", options)->sample(0, std::vector{InputSpec{"x", "", DType::kFloat32, std::move(shape)}});
+    return sample ? shape_text(sample->inputs[0].shape) : sample.error().message;
+  };
+  for (const Shape& sounds : {Shape{-1, 43844, 1}, Shape{1, 43844, 1}, Shape{-1, 98, 3}}) {
+    EXPECT_THAT(shape_of(sounds), HasSubstr("its first size is the batch"));
+  }
+  EXPECT_THAT(shape_of({-1, 43844, 1}, planar), HasSubstr("its first size is the batch"));
+  // A picture without a batch: of one size, of any, of grey planes.
+  EXPECT_EQ(shape_of({6, 4, 3}), "[6, 4, 3]");
+  EXPECT_EQ(shape_of({-1, -1, 3}), "[2, 2, 3]");
+  EXPECT_EQ(shape_of({1, 6, 4}, planar), "[1, 6, 4]");
+}
+
 TEST_F(DatasetTest, ABrokenPictureIsNamed) {
   Bytes jpeg = encode_jpeg(40, 40, pattern(40, 40, 3));
   jpeg.resize(jpeg.size() / 2);
