@@ -25,12 +25,10 @@ struct Flags {
 };
 
 Result<Calibration> measure(const Flags& flags, const CommonFlags& common) {
-  const auto data_options = flags.preprocess.dataset_options();
-  if (!data_options) return tl::unexpected<Error>(data_options.error());
+  auto data = flags.preprocess.open(flags.data);
+  if (!data) return tl::unexpected<Error>(data.error());
   const auto model = load_model(flags.input);
   if (!model) return tl::unexpected<Error>(model.error());
-  auto data = Dataset::open(flags.data, *data_options);
-  if (!data) return tl::unexpected<Error>(data.error());
   Progress progress("calibrating", common);
   return calibrate_model(*model, *data,
                          {flags.signature, flags.samples.choice(), flags.threads.threads,

@@ -21,12 +21,8 @@ constexpr const char* kExamples =
     "SQNR is the power of the signal over that of the difference, in decibels: 20 dB is a tenth in amplitude, 40 dB a "
     "hundredth.";
 
-struct Flags {
-  std::string reference, other, data, signature;
+struct Flags : ComparedFlags {
   bool layers = false;
-  PreprocessFlags preprocess;
-  SampleFlags samples;
-  ThreadFlag threads;
 };
 
 Json to_json(const TensorError& error) {
@@ -47,6 +43,7 @@ Json to_json(const Comparison& comparison, const Flags& flags) {
     Json item = {{"name", output.name}, {"other_name", output.other_name}};
     item.update(to_json(output.error));
     item["agreement"] = output.agreement ? Json(*output.agreement) : Json();
+    item["rows"] = output.rows;
     outputs.push_back(item);
   }
   Json document = {{"reference", flags.reference},
@@ -120,18 +117,12 @@ void print_layers(const Comparison& comparison) {
 }
 
 Status run(const Flags& flags, const CommonFlags& common) {
-  const auto data_options = flags.preprocess.dataset_options();
-  if (!data_options) return tl::unexpected<Error>(data_options.error());
-  const auto reference = load_model(flags.reference);
-  if (!reference) return tl::unexpected<Error>(reference.error());
-  const auto other = load_model(flags.other);
-  if (!other) return tl::unexpected<Error>(other.error());
-  auto data = Dataset::open(flags.data, *data_options);
-  if (!data) return tl::unexpected<Error>(data.error());
+  auto opened = flags.open();
+  if (!opened) return tl::unexpected<Error>(opened.error());
   const auto comparison = [&] {
     Progress progress("comparing", common);
     return compare_models(
-        *reference, *other, *data,
+        opened->reference, opened->other, opened->data,
         {flags.signature, flags.samples.choice(), flags.threads.threads, flags.layers, progress.callback()});
   }();
   if (!comparison) return tl::unexpected<Error>(comparison.error());
@@ -152,17 +143,9 @@ void add_compare(CLI::App& app, CommonFlags& common, Action& action) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command =
       add_command(app, common, "compare", "Measure how far one model's answers are from another's", kExamples);
-  command->add_option("FLOAT", flags->reference, "The reference, most often the float model")->required();
-  command->add_option("OTHER", flags->other, "The model to judge")->required();
-  command->add_option("--data", flags->data, "What to run both on; see fewbits quantize --help")
-      ->type_name("DATA")
-      ->required();
+  flags->add_models(*command);
   command->add_flag("--layers", flags->layers, "Compare every tensor that both models have, too");
-  add_signature(*command, flags->signature);
-  flags->threads.add(*command);
-  flags->samples.add(*command, true);
-  flags->preprocess.add(*command);
-  flags->preprocess.add_stats(*command);
+  flags->add_rest(*command);
   command->callback([flags, &common, &action] { action = [flags, &common] { return run(*flags, common); }; });
 }
 

@@ -36,12 +36,10 @@ void print_text(const Accuracy& accuracy) {
 }
 
 Status run(const Flags& flags, const CommonFlags& common) {
-  const auto data_options = flags.preprocess.dataset_options();
-  if (!data_options) return tl::unexpected<Error>(data_options.error());
+  auto data = flags.preprocess.open(flags.data);
+  if (!data) return tl::unexpected<Error>(data.error());
   const auto model = load_model(flags.model);
   if (!model) return tl::unexpected<Error>(model.error());
-  auto data = Dataset::open(flags.data, *data_options);
-  if (!data) return tl::unexpected<Error>(data.error());
   const auto accuracy = [&] {
     Progress progress("evaluating", common);
     return evaluate_accuracy(

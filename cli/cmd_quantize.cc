@@ -92,9 +92,7 @@ Result<std::optional<Calibration>> calibration(const Flags& flags, const CommonF
     if (!loaded) return tl::unexpected<Error>(loaded.error());
     return std::optional(*std::move(loaded));
   }
-  const auto data_options = flags.preprocess.dataset_options();
-  if (!data_options) return tl::unexpected<Error>(data_options.error());
-  auto data = Dataset::open(flags.calibrate, *data_options);
+  auto data = flags.preprocess.open(flags.calibrate);
   if (!data) return tl::unexpected<Error>(data.error());
   Progress progress("calibrating", common);
   CalibrateOptions options{flags.signature, flags.samples.choice(), flags.threads.threads,
@@ -222,9 +220,7 @@ std::vector<std::string> all_warnings(const Flags& flags, QuantizeMode mode, con
 
 // The page about what was done, on the data that calibration saw.
 Status write_page(const Flags& flags, const CommonFlags& common, const ModelPtr& model) {
-  const auto data_options = flags.preprocess.dataset_options();
-  if (!data_options) return tl::unexpected<Error>(data_options.error());
-  auto data = Dataset::open(flags.calibrate, *data_options);
+  auto data = flags.preprocess.open(flags.calibrate);
   if (!data) return tl::unexpected<Error>(data.error());
   const auto made = load_model(flags.output);
   if (!made) return tl::unexpected<Error>(made.error());
@@ -233,7 +229,8 @@ Status write_page(const Flags& flags, const CommonFlags& common, const ModelPtr&
   options.signature = flags.signature;
   options.samples = flags.samples.choice();
   options.threads = flags.threads.threads;
-  options.data_flags = data_flags_text(flags.calibrate, flags.preprocess);
+  options.data_path = flags.calibrate;
+  options.data_flags = preprocess_text(flags.preprocess);
   options.progress = progress.callback();
   const auto page = make_report(model, *made, *data, options);
   if (!page) return tl::unexpected<Error>(page.error());

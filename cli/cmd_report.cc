@@ -19,29 +19,22 @@ constexpr const char* kExamples =
     "report.html\n"
     "      on 200 pictures that calibration did not see";
 
-struct Flags {
-  std::string reference, other, data, output;
+struct Flags : ComparedFlags {
+  std::string output;
   ReportOptions options;
-  PreprocessFlags preprocess;
-  SampleFlags samples;
-  ThreadFlag threads;
 };
 
 Status run(Flags& flags, const CommonFlags& common) {
-  const auto data_options = flags.preprocess.dataset_options();
-  if (!data_options) return tl::unexpected<Error>(data_options.error());
-  const auto reference = load_model(flags.reference);
-  if (!reference) return tl::unexpected<Error>(reference.error());
-  const auto other = load_model(flags.other);
-  if (!other) return tl::unexpected<Error>(other.error());
-  auto data = Dataset::open(flags.data, *data_options);
-  if (!data) return tl::unexpected<Error>(data.error());
+  auto opened = flags.open();
+  if (!opened) return tl::unexpected<Error>(opened.error());
+  Progress progress("comparing", common);
+  flags.options.signature = flags.signature;
   flags.options.samples = flags.samples.choice();
   flags.options.threads = flags.threads.threads;
-  flags.options.data_flags = data_flags_text(flags.data, flags.preprocess);
-  Progress progress("comparing", common);
+  flags.options.data_path = flags.data;
+  flags.options.data_flags = preprocess_text(flags.preprocess);
   flags.options.progress = progress.callback();
-  const auto report = make_report(*reference, *other, *data, flags.options);
+  const auto report = make_report(opened->reference, opened->other, opened->data, flags.options);
   if (!report) return tl::unexpected<Error>(report.error());
   return write_report(*report, flags.output, common);
 }
@@ -62,10 +55,10 @@ Status write_report(const Report& report, const std::string& path, const CommonF
   return {};
 }
 
-std::string data_flags_text(const std::string& data, const PreprocessFlags& flags) {
+std::string preprocess_text(const PreprocessFlags& flags) {
   const PreprocessOptions defaults;
-  std::string text = data;
-  const auto add = [&](const std::string& more) { text += " " + more; };
+  std::string text;
+  const auto add = [&](const std::string& more) { text += (text.empty() ? "" : " ") + more; };
   if (!flags.stats.empty()) return text;  // quantize takes them from --stats, too, but then measures nothing
   if (flags.options.resize_short > 0) add(fmt::format("--resize {}", flags.options.resize_short));
   if (flags.options.crop > 0) add(fmt::format("--crop {}", flags.options.crop));
@@ -85,15 +78,7 @@ void add_report(CLI::App& app, CommonFlags& common, Action& action) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command =
       add_command(app, common, "report", "Make a page about what quantization did to a model", kExamples);
-  command->add_option("REFERENCE", flags->reference, "The float .tflite model")->required();
-  command->add_option("OTHER", flags->other, "The quantized one")->required();
-  command
-      ->add_option(
-          "--data", flags->data,
-          "What to run both on: a folder of pictures, .wav, .npz, .npy or raw files, a .npz with one array per "
-          "input (samples first), or a .npy")
-      ->type_name("DATA")
-      ->required();
+  flags->add_models(*command);
   command
       ->add_option("-o,--output", flags->output, "Where the page goes; a name that ends in .json gets the data alone")
       ->type_name("HTML")
@@ -104,11 +89,7 @@ void add_report(CLI::App& app, CommonFlags& common, Action& action) {
   command->add_option("--worst", flags->options.worst_samples, "How many of the worst samples to show (8)")
       ->type_name("N")
       ->check(CLI::Range(0, 1000));
-  add_signature(*command, flags->options.signature);
-  flags->threads.add(*command);
-  flags->samples.add(*command, true);
-  flags->preprocess.add(*command);
-  flags->preprocess.add_stats(*command);
+  flags->add_rest(*command);
   command->callback([flags, &common, &action] { action = [flags, &common] { return run(*flags, common); }; });
 }
 

@@ -120,6 +120,12 @@ Result<DatasetOptions> PreprocessFlags::dataset_options() const {
   return out;
 }
 
+Result<Dataset> PreprocessFlags::open(const std::string& data) const {
+  const auto options = dataset_options();
+  if (!options) return tl::unexpected<Error>(options.error());
+  return Dataset::open(data, *options);
+}
+
 void SampleFlags::add(CLI::App& command, bool with_others) {
   command.add_option("--samples", samples, "Use this many samples; the default is all")
       ->type_name("N")
@@ -151,6 +157,36 @@ void ThreadFlag::add(CLI::App& command) {
 void add_signature(CLI::App& command, std::string& signature) {
   command.add_option("--signature", signature, "Which of the model's signatures; the default is its first")
       ->type_name("NAME");
+}
+
+Result<ComparedFlags::Opened> ComparedFlags::open() const {
+  auto samples = preprocess.open(data);
+  if (!samples) return tl::unexpected<Error>(samples.error());
+  auto first = load_model(reference);
+  if (!first) return tl::unexpected<Error>(first.error());
+  auto second = load_model(other);
+  if (!second) return tl::unexpected<Error>(second.error());
+  return Opened{*std::move(first), *std::move(second), *std::move(samples)};
+}
+
+void ComparedFlags::add_models(CLI::App& command) {
+  command.add_option("REFERENCE", reference, "The .tflite model to measure against, most often the float one")
+      ->required();
+  command.add_option("OTHER", other, "The model to judge")->required();
+  command
+      .add_option("--data", data,
+                  "What to run both on: a folder of pictures, .wav, .npz, .npy or raw files, a .npz with one array per "
+                  "input (samples first), or a .npy")
+      ->type_name("DATA")
+      ->required();
+}
+
+void ComparedFlags::add_rest(CLI::App& command) {
+  add_signature(command, signature);
+  threads.add(command);
+  samples.add(command, true);
+  preprocess.add(command);
+  preprocess.add_stats(command);
 }
 
 void ImportFlags::add(CLI::App& command, bool with_signature) {

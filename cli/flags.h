@@ -22,9 +22,12 @@ struct PreprocessFlags {
   void add(CLI::App& command);
   // Adds --stats with this help: for commands that take from it nothing but the preprocessing.
   void add_stats(CLI::App& command);
-  // Throws UsageError for lists that are no numbers, or --stats beside other flags.
-  Result<DatasetOptions> dataset_options() const;
+  // Opens DATA to be prepared so. Throws UsageError for lists that are no numbers, or --stats beside other flags.
+  Result<Dataset> open(const std::string& data) const;
   bool given() const;  // any flag of preprocessing
+
+ private:
+  Result<DatasetOptions> dataset_options() const;
 };
 
 struct SampleFlags {
@@ -60,6 +63,23 @@ std::string import_formats();
 Result<ModelPtr> load_any(const std::string& path, const ImportFlags& flags);
 
 void add_signature(CLI::App& command, std::string& signature);
+
+// What commands that set one model against another take: both, and the data to run them on.
+struct ComparedFlags {
+  std::string reference, other, data, signature;
+  PreprocessFlags preprocess;
+  SampleFlags samples;
+  ThreadFlag threads;
+
+  struct Opened {
+    ModelPtr reference, other;
+    Dataset data;
+  };
+  Result<Opened> open() const;  // throws as PreprocessFlags::open()
+  // The models and --data; a command's own flags stand between these and the rest.
+  void add_models(CLI::App& command);
+  void add_rest(CLI::App& command);
+};
 
 // "1,224,224,3" to numbers; UsageError names the flag.
 std::vector<double> parse_numbers(const std::string& text, const std::string& flag);

@@ -12,7 +12,7 @@ namespace fewbits::cli {
 // Writes the page and says so.
 Status write_report(const Report& report, const std::string& path, const CommonFlags& common);
 
-// What follows --data to prepare samples as these flags do: "pictures/ --mean 127.5".
-std::string data_flags_text(const std::string& data, const PreprocessFlags& flags);
+// The flags that prepare samples as these do: "--mean 127.5 --std 127.5".
+std::string preprocess_text(const PreprocessFlags& flags);
 
 }  // namespace fewbits::cli

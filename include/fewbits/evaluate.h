@@ -36,6 +36,7 @@ struct OutputComparison {
   // The share of rows (along the last dimension; one of size 1 has none) whose largest element is at the same place; for outputs
   // that are plain integers or booleans, the share of equal elements.
   std::optional<double> agreement;
+  uint64_t rows = 0;  // that `agreement` counted: one a sample for a classifier, one a box for a detector
 };
 
 struct LayerComparison {

@@ -15,8 +15,8 @@ struct ReportOptions {
   int threads = 1;
   int runs = 20;             // of each model, to time it; 0: no times
   size_t worst_samples = 8;  // that are shown, those whose answers moved the most
-  // What the command line would have behind --data ("pictures/ --mean 127.5"): the commands that the report suggests hold it.
-  std::string data_flags;
+  // For the commands that the report suggests: where the data lies, and the flags that prepare it ("--mean 127.5"). May be empty.
+  std::string data_path, data_flags;
   ProgressCallback progress;
 };
 

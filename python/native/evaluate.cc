@@ -55,7 +55,9 @@ void bind_results(nb::module_& module) {
       .def_ro("name", &OutputComparison::name)
       .def_ro("other_name", &OutputComparison::other_name)
       .def_ro("error", &OutputComparison::error)
-      .def_ro("agreement", &OutputComparison::agreement, "How often the largest element is at the same place.");
+      .def_ro("agreement", &OutputComparison::agreement, "How often the largest element is at the same place.")
+      .def_ro("rows", &OutputComparison::rows,
+              "How many rows that is: one a sample for a classifier, one a box for a detector.");
   nb::class_<LayerComparison>(module, "LayerComparison")
       .def_ro("name", &LayerComparison::name)
       .def_ro("other_name", &LayerComparison::other_name)

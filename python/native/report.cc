@@ -8,11 +8,11 @@ namespace {
 
 Report report_of_two(const PyModel& reference, const PyModel& other, PyDataset& data, const std::string& signature,
                      size_t samples, std::optional<uint64_t> seed, bool others, int threads, int runs, size_t worst,
-                     const std::string& data_flags, const nb::object& progress) {
+                     const std::string& data_path, const nb::object& progress) {
   const Gate::Pass pass(data.gate, "dataset");
   return without_gil(progress, data.pending.get(), [&](const ProgressCallback& callback) {
     return make_report(reference.model, other.model, data.data,
-                       {signature, {samples, seed, others}, threads, runs, worst, data_flags, callback});
+                       {signature, {samples, seed, others}, threads, runs, worst, data_path, {}, callback});
   });
 }
 
@@ -35,7 +35,7 @@ void bind_report(nb::module_& module) {
       .def_prop_ro("verdict", [](const Report& r) { return r.verdict(); });
   module.def("report_of_two", &report_of_two, nb::arg("reference"), nb::arg("other"), nb::arg("data"),
              nb::arg("signature"), nb::arg("samples"), nb::arg("seed").none(), nb::arg("others"), nb::arg("threads"),
-             nb::arg("runs"), nb::arg("worst"), nb::arg("data_flags"), nb::arg("progress").none());
+             nb::arg("runs"), nb::arg("worst"), nb::arg("data_path"), nb::arg("progress").none());
   module.def("report_of_one", &report_of_one, nb::arg("model"), nb::arg("signature"), nb::arg("threads"),
              nb::arg("runs"));
 }

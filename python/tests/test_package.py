@@ -326,9 +326,14 @@ def test_benchmark(classifier):
     assert result.runs == 5 and 0 < result.min_ms <= result.median_ms and result.operators and "median" in repr(result)
 
 
+# A shell starts its background jobs with interrupts ignored, and so would Python's children be.
+TAKE_INTERRUPTS = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+
+
 def test_ctrl_c_stops_a_long_call(classifier):
     code = f"""
-import itertools, numpy, fewbits
+import itertools, signal, numpy, fewbits
+{TAKE_INTERRUPTS}
 print("ready", flush=True)
 try:
     fewbits.calibrate({classifier!r}, itertools.repeat(numpy.zeros({IMAGE}, numpy.float32)))
@@ -346,7 +351,8 @@ except KeyboardInterrupt:
 def test_ctrl_c_stops_a_benchmark():
     model = LANDMARKS
     code = f"""
-import fewbits
+import signal, fewbits
+{TAKE_INTERRUPTS}
 print("ready", flush=True)
 try:
     fewbits.benchmark({model!r}, runs=1000000)

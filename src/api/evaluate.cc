@@ -79,7 +79,7 @@ class Comparer {
     out.skipped = counts.skipped;
     for (size_t i = 0; i < pairs_.size(); ++i) {
       out.outputs.push_back({my_interface.outputs[i].label(), their_interface.outputs[pairs_[i]].label(),
-                             sums_[i].result(), agreements_[i].result()});
+                             sums_[i].result(), agreements_[i].result(), agreements_[i].rows()});
     }
     if (options_.layers) {
       out.layers = layers_.results();

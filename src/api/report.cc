@@ -126,24 +126,26 @@ void explain(const Model& reference, const report::Operators& operators, report:
 }
 
 void add_times(report::Data& data, const report::Operators& operators) {
-  const auto time_of = [](const std::optional<Benchmark>& benchmark, int32_t index) -> const OperatorTime* {
-    if (!benchmark) return nullptr;
-    for (const OperatorTime& time : benchmark->operators) {
-      if (time.index == index) return &time;
-    }
-    return nullptr;
+  using Times = std::map<int32_t, const OperatorTime*>;
+  const auto by_index = [](const std::optional<Benchmark>& benchmark) {
+    Times times;
+    if (!benchmark) return times;
+    for (const OperatorTime& time : benchmark->operators) times.emplace(time.index, &time);
+    return times;
   };
   const auto milliseconds = [](const OperatorTime& time) { return static_cast<double>(time.nanoseconds) / 1e6; };
+  const Times mine = by_index(data.model.benchmark);
+  const Times theirs = data.reference ? by_index(data.reference->benchmark) : Times{};
   for (size_t i = 0; i < data.operators.size(); ++i) {
     OperatorView& op = data.operators[i];
-    if (const auto* time = time_of(data.model.benchmark, op.index)) {
-      op.ms = milliseconds(*time);
-      op.kernel = time->kernel;
+    if (const auto found = mine.find(op.index); found != mine.end()) {
+      op.ms = milliseconds(*found->second);
+      op.kernel = found->second->kernel;
     }
-    const int theirs = operators.counterparts()[i];
-    if (theirs < 0 || !data.reference) continue;
-    const int32_t index = operators.reference().operators[static_cast<size_t>(theirs)].index;
-    if (const auto* time = time_of(data.reference->benchmark, index)) op.reference_ms = milliseconds(*time);
+    if (operators.counterparts()[i] < 0) continue;
+    const auto counterpart = static_cast<size_t>(operators.counterparts()[i]);
+    const auto found = theirs.find(operators.reference().operators[counterpart].index);
+    if (found != theirs.end()) op.reference_ms = milliseconds(*found->second);
   }
   if (data.reference && data.reference->benchmark) data.reference_times = data.reference->benchmark->operators;
 }
@@ -196,7 +198,7 @@ Result<report::Data> collect(const ModelPtr& reference, const ModelPtr& other, D
   add_times(data, operators);
   add_layers(data, comparison, operators, watched);
   data.verdict = report::verdict_of(data);
-  data.advice = report::advice_for(data, options.data_flags);
+  data.advice = report::advice_for(data, report::data_words(options.data_path, options.data_flags));
   return data;
 }
 

@@ -37,6 +37,7 @@ class Agreement {
   void add(const RealTensor& reference, const RealTensor& other);
   // Nothing when there were no rows of two elements or more.
   std::optional<double> result() const;
+  uint64_t rows() const noexcept { return rows_; }
 
  private:
   uint64_t rows_ = 0, same_ = 0;

@@ -8,6 +8,7 @@
 #include <cctype>
 #include <cmath>
 #include <map>
+#include <optional>
 
 namespace fewbits::report {
 namespace {
@@ -68,9 +69,12 @@ std::string pattern_of(const std::string& name) {
 
 std::string quantize_command(const Data& data, const std::string& mode, const std::string& flags,
                              const std::string& more) {
-  return fmt::format("fewbits quantize {} -o better.tflite --mode {} --calibrate {}{}", quoted(data.reference->path),
-                     mode, flags.empty() ? "DATA" : flags, more);
+  const std::string& path = data.reference->path;  // empty: the model never was a file
+  return fmt::format("fewbits quantize {} -o better.tflite --mode {} --calibrate {}{}",
+                     path.empty() ? "MODEL" : quoted(path), mode, flags.empty() ? "DATA" : flags, more);
 }
+
+const char* mode_text(const Data& data) { return has_int16(data) ? "int16x8" : "int8"; }
 
 std::string float_text(const Data& data) {
   const auto types = float_types(data);
@@ -91,17 +95,30 @@ std::string float_text(const Data& data) {
                      count == 1 ? reason : "");
 }
 
-// Layers whose error is far below their neighbours' is where --exclude helps.
-std::vector<const OperatorView*> worst_layers(const Data& data, size_t count) {
-  std::vector<const OperatorView*> found;
-  for (const OperatorView& op : data.operators) {
-    const bool integer = op.precision == Precision::kInt8 || op.precision == Precision::kInt16;
-    if (op.error && integer && std::isfinite(op.error->sqnr_db)) found.push_back(&op);
+// The power of an operator's error, as a share of its signal's; nothing where it was not measured.
+std::optional<double> noise_of(const OperatorView& op) {
+  if (!op.error || std::isnan(op.error->sqnr_db)) return std::nullopt;
+  return std::pow(10.0, -op.error->sqnr_db / 10);
+}
+
+// The integer operators that add the most noise to what reaches them, most first: excluding those helps. Where noise is largest
+// are most often mere victims, at the model's end.
+std::vector<const OperatorView*> noisiest_layers(const Data& data, size_t count) {
+  std::vector<double> arriving(data.operators.size(), 0);
+  for (const Edge& edge : data.edges) {
+    arriving[edge.to] = std::max(arriving[edge.to], noise_of(data.operators[edge.from]).value_or(0));
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto* a, const auto* b) { return a->error->sqnr_db < b->error->sqnr_db; });
-  found.resize(std::min(found.size(), count));
-  return found;
+  std::vector<std::pair<double, const OperatorView*>> found;
+  for (size_t i = 0; i < data.operators.size(); ++i) {
+    const OperatorView& op = data.operators[i];
+    const bool integer = op.precision == Precision::kInt8 || op.precision == Precision::kInt16;
+    const double added = noise_of(op).value_or(0) - arriving[i];
+    if (integer && added > 0) found.emplace_back(added, &op);
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<const OperatorView*> out;
+  for (size_t i = 0; i < std::min(found.size(), count); ++i) out.push_back(found[i].second);
+  return out;
 }
 
 std::string without_twin(const std::string& name) {
@@ -115,11 +132,11 @@ void advise_on_error(const Data& data, const std::string& flags, std::vector<Adv
   const double db = worst_output_db(data);
   if (!quantizes_activations(data) || db >= kGoodDb) return;
   std::string excludes;
-  for (const OperatorView* op : worst_layers(data, 3))
+  for (const OperatorView* op : noisiest_layers(data, 3))
     excludes += fmt::format(" --exclude {}", pattern_of(without_twin(op->output)));
   if (!excludes.empty()) {
-    out.push_back({"Leave the layers with the largest error in float; see how much of the error goes.",
-                   quantize_command(data, has_int16(data) ? "int16x8" : "int8", flags, excludes)});
+    out.push_back({"Leave the layers that add the most error in float; see how much of it goes.",
+                   quantize_command(data, mode_text(data), flags, excludes)});
   }
   if (!has_int16(data)) {
     out.push_back({"Give activations 16 bits: slower than 8, far more exact, weights stay small.",
@@ -128,8 +145,7 @@ void advise_on_error(const Data& data, const std::string& flags, std::vector<Adv
   if (db < kPoorDb) {
     out.push_back(
         {"Check that calibration saw data like this, prepared the same way: errors this large are most often a wrong "
-         "mean, "
-         "scale or channel order.",
+         "mean, scale or channel order.",
          ""});
   }
 }
@@ -148,7 +164,7 @@ void advise_on_clipping(const Data& data, const std::string& flags, std::vector<
            "{} tensors hold values beyond their range more often than once in a thousand: calibrate on more samples, "
            "or samples more like these.",
            clipping),
-       quantize_command(data, "int8", flags, " --samples 500")});
+       quantize_command(data, mode_text(data), flags, " --samples 500")});
 }
 
 }  // namespace
@@ -184,9 +200,12 @@ std::string verdict_of(const Data& data) {
   text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
   if (!data.outputs.empty()) {
     const OutputComparison& first = data.outputs.front();
-    if (first.agreement) {
+    if (first.agreement && first.rows == data.samples) {
       text += fmt::format("; the largest score is at the same place in {} of {} samples", percent(*first.agreement),
                           data.samples);
+    } else if (first.agreement) {
+      text += fmt::format("; the largest score is at the same place in {} of {} rows of scores, from {} samples",
+                          percent(*first.agreement), first.rows, data.samples);
     } else if (std::isinf(first.error.sqnr_db) && first.error.sqnr_db > 0) {
       text += fmt::format("; the answers are equal on {} samples", data.samples);
     } else {
@@ -195,6 +214,11 @@ std::string verdict_of(const Data& data) {
     }
   }
   return text + "." + float_text(data);
+}
+
+std::string data_words(const std::string& path, const std::string& flags) {
+  if (path.empty()) return {};
+  return quoted(path) + (flags.empty() ? "" : " " + flags);
 }
 
 std::vector<Advice> advice_for(const Data& data, const std::string& data_flags) {

@@ -8,6 +8,8 @@ namespace fewbits::report {
 namespace {
 
 constexpr int kOrderSweeps = 8, kPlaceSweeps = 24;
+constexpr size_t kMostBends =
+    50;  // a node, on average: one tensor that a deep model's every layer reads takes the square of its depth
 
 // A node, or the bend of a long edge.
 struct Item {
@@ -61,11 +63,18 @@ class Layouter {
  private:
   void add_edge(size_t from, size_t to) {
     std::vector<size_t> chain{from};
-    for (size_t row = items_[from].row + 1; row < items_[to].row; ++row) {
+    const size_t bends = items_[to].row - items_[from].row - 1;
+    const bool straight =
+        items_.size() + bends > (1 + kMostBends) * nodes_;  // it goes past the others, and does not move them
+    for (size_t row = items_[from].row + 1; !straight && row < items_[to].row; ++row) {
       chain.push_back(items_.size());
       items_.push_back({row, kBendWidth, 0, {}, {}});
     }
     chain.push_back(to);
+    if (straight) {
+      chains_.push_back(std::move(chain));
+      return;
+    }
     for (size_t i = 0; i + 1 < chain.size(); ++i) {
       items_[chain[i]].below.push_back(chain[i + 1]);
       items_[chain[i + 1]].above.push_back(chain[i]);

@@ -2,6 +2,8 @@
 #include "report/operators.h"
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 
 #include "base/half.h"
 #include "report/layout.h"
@@ -86,8 +88,8 @@ const char* precision_name(Precision precision) noexcept {
 std::optional<Range> range_of(const TensorDescription& tensor) {
   if (tensor.scale.size() != 1 || !is_integer_code(tensor.dtype)) return std::nullopt;
   const double zero = tensor.zero_point.empty() ? 0.0 : static_cast<double>(tensor.zero_point[0]);
-  const double low = tensor.dtype == DType::kInt16 ? INT16_MIN : tensor.dtype == DType::kUInt8 ? 0 : INT8_MIN;
-  const double high = tensor.dtype == DType::kInt16 ? INT16_MAX : tensor.dtype == DType::kUInt8 ? UINT8_MAX : INT8_MAX;
+  const double codes = std::exp2(dtype_bits(tensor.dtype));
+  const double low = tensor.dtype == DType::kUInt8 ? 0 : -codes / 2, high = low + codes - 1;
   return Range{(low - zero) * double{tensor.scale[0]}, (high - zero) * double{tensor.scale[0]}};
 }
 
@@ -170,12 +172,12 @@ void Operators::describe(Data& data) const {
   }
   std::vector<std::pair<size_t, size_t>> edges;
   for (size_t i = 0; i < model_.operators.size(); ++i) {
+    std::set<size_t> sources;
     for (const int32_t input : model_.operators[i].inputs) {
       const auto from = producer.find(input);
-      if (from == producer.end() || from->second >= i) continue;
-      const std::pair edge(from->second, i);
-      if (std::find(edges.begin(), edges.end(), edge) == edges.end()) edges.push_back(edge);
+      if (from != producer.end() && from->second < i) sources.insert(from->second);
     }
+    for (const size_t source : sources) edges.emplace_back(source, i);
   }
   const Layout layout = lay_out(data.operators.size(), edges);
   for (size_t i = 0; i < data.operators.size(); ++i) {

@@ -120,7 +120,10 @@ Json list(const std::vector<T>& items) {
 }
 
 Json output_json(const OutputComparison& output) {
-  Json document = {{"name", output.name}, {"other_name", output.other_name}, {"agreement", optional(output.agreement)}};
+  Json document = {{"name", output.name},
+                   {"other_name", output.other_name},
+                   {"agreement", optional(output.agreement)},
+                   {"rows", output.rows}};
   document.update(to_json(output.error));
   return document;
 }

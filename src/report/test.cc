@@ -62,6 +62,20 @@ TEST(Layout, EdgesGoDownWhateverTheirOrder) {
   }
 }
 
+// A mask that every layer reads took memory as the square of the depth.
+TEST(Layout, EdgesPastAllOthersAreFew) {
+  std::vector<std::pair<size_t, size_t>> edges;
+  for (size_t i = 1; i < 3000; ++i) {
+    edges.emplace_back(i - 1, i);
+    if (i > 1) edges.emplace_back(0, i);
+  }
+  const Layout layout = lay_out(3000, edges);
+  ASSERT_EQ(layout.edges.size(), edges.size());
+  size_t bends = 0;
+  for (const LayoutEdge& edge : layout.edges) bends += edge.points.size();
+  EXPECT_LE(bends, 50u * 3000);
+}
+
 TEST(Layout, NothingIsNothing) { EXPECT_TRUE(lay_out(0, {}).places.empty()); }
 
 TEST(Histogram, CountsWhatIsClipped) {
@@ -129,6 +143,7 @@ Data two_models() {
   output.name = "scores";
   output.error.sqnr_db = 9;
   output.agreement = 0.9;
+  output.rows = 10;
   data.outputs = {output};
   OperatorView conv;
   conv.type = "CONV_2D";
@@ -149,6 +164,40 @@ TEST(Words, TheVerdictSaysSizeAgreementAndWhatStayedFloat) {
       verdict_of(two_models()),
       "4.0 times smaller (4.0 MB to 1.0 MB); the largest score is at the same place in 90 % of 10 samples. 1 of 2 "
       "operators stayed in float (SOFTMAX): it was excluded.");
+}
+
+TEST(Words, RowsOfADetectorAreNoSamples) {
+  Data data = two_models();
+  data.outputs[0].rows = 490;
+  EXPECT_THAT(verdict_of(data), HasSubstr("same place in 90 % of 490 rows of scores, from 10 samples."));
+}
+
+// The end of a model, where all errors meet, was named.
+TEST(Words, AdviceNamesWhatAddsError) {
+  Data data = two_models();
+  data.operators.clear();
+  for (const auto& [name, db] : {std::pair("early", 30.0), {"culprit", 12.0}, {"reshape", 12.0}, {"late", 11.9}}) {
+    OperatorView op;
+    op.output = name;
+    op.precision = Precision::kInt8;
+    op.error = TensorError{};
+    op.error->sqnr_db = db;
+    data.operators.push_back(op);
+  }
+  data.edges = {{0, 1, {}}, {1, 2, {}}, {2, 3, {}}};
+  EXPECT_THAT(advice_for(data, "x")[0].command, testing::EndsWith("--exclude culprit --exclude late --exclude early"));
+}
+
+TEST(Words, PathsOfDataAreQuoted) {
+  EXPECT_EQ(data_words("", "--mean 1"), "");
+  EXPECT_EQ(data_words("pictures/", "--mean 1"), "pictures/ --mean 1");
+  EXPECT_EQ(data_words("my pictures; rm -r x", ""), "'my pictures; rm -r x'");
+}
+
+TEST(Words, AModelInMemoryHasNoPath) {
+  Data data = two_models();
+  data.reference->path.clear();
+  EXPECT_THAT(advice_for(data, "")[0].command, HasSubstr("fewbits quantize MODEL -o better.tflite"));
 }
 
 TEST(Words, AdviceHoldsCommands) {

@@ -28,7 +28,7 @@ function fewbitsReport(data) {
   const percent = (n) => n > 0.9995 && n < 1 ? "> 99.9 %" : `${(100 * n).toFixed(1)} %`;
   function clipped(activation) {
     const share = activation.clipped / Math.max(activation.elements, 1);
-    return share < 0.001 ? "< 0.1 %" : percent(share);
+    return share < 0.001 ? "<\u00a00.1\u00a0%" : percent(share);
   }
   const short = (name) => { const first = (name || "").split(";")[0]; return first.length > 60 ? "…" + first.slice(-58) : first; };
   const file = (path) => (path || "model in memory").split("/").pop();
@@ -82,7 +82,8 @@ function fewbitsReport(data) {
       tiles.push(tile(change(reference?.latency?.peak_bytes, model.latency.peak_bytes, bytes), "activations and workspace"));
     }
     for (const output of outputs.slice(0, 3)) {
-      if (output.agreement !== null) tiles.push(tile(percent(output.agreement), `largest score at the same place: ${short(output.name)}`));
+      if (output.agreement !== null) tiles.push(tile(percent(output.agreement),
+        `${output.rows === data.samples ? "largest score" : `largest score of ${output.rows} rows`} at the same place: ${short(output.name)}`));
       tiles.push(tile(decibel(output), `signal over error of ${short(output.name)}`));
     }
     const counts = Object.keys(PRECISIONS).map((name) => [name, operators.filter((op) => op.precision === name).length]).filter(([, count]) => count);
@@ -123,9 +124,13 @@ function fewbitsReport(data) {
       dots.set(place, dot);
       plot.append(dot);
     }
-    for (const { op, place } of worst.slice(0, 3)) {
-      const at = x(place), flip = at > width - 260;
-      plot.append(make("svg:text", { x: at + (flip ? -9 : 9), y: y(level(op)) + 4, "text-anchor": flip ? "end" : "start" }, `${op.type} ${level(op).toFixed(1)}`));
+    const labelWidth = 190, labelHeight = 16, labels = [];
+    for (const { op, place } of worst) {
+      const at = x(place), high = y(level(op)), flip = at > width - 260;
+      const label = { left: flip ? at - labelWidth : at, high };
+      if (labels.some((other) => Math.abs(other.high - high) < labelHeight && Math.abs(other.left - label.left) < labelWidth)) continue;
+      if (labels.push(label) > 3) break;
+      plot.append(make("svg:text", { class: "label", x: at + (flip ? -9 : 9), y: high + 15, "text-anchor": flip ? "end" : "start" }, `${op.type} ${level(op).toFixed(1)}`));
     }
     listeners.push((place) => dots.forEach((dot, own) => dot.classList.toggle("chosen", own === place)));
     const left_out = data.unmatched_layers ? ` ${data.unmatched_layers} tensors of the float model have no counterpart: they were fused or folded away.` : "";
@@ -139,28 +144,64 @@ function fewbitsReport(data) {
     const view = make("svg:svg", { id: "graph-view", role: "img", "aria-label": "The model's operators and how they feed each other" });
     const layer = make("svg:g");
     view.append(layer);
-    for (const edge of data.edges) {
-      const from = operators[edge.from], to = operators[edge.to];
-      const stops = [[from.x, from.y + nodeHeight / 2], ...edge.points, [to.x, to.y - nodeHeight / 2]];
-      let d = `M${stops[0][0]} ${stops[0][1]}`;
-      for (let i = 1; i < stops.length; ++i) {
-        const [ax, ay] = stops[i - 1], [bx, by] = stops[i], middle = (ay + by) / 2;
-        d += `C${ax} ${middle} ${bx} ${middle} ${bx} ${by}`;
-      }
-      layer.append(make("svg:path", { d, class: "edge" }));
-    }
+    const edges = data.edges.map((edge) => ({ ...edge, path: make("svg:path", { class: "edge" }) }));
+    layer.append(...edges.map((edge) => edge.path));
     const nodes = operators.map((op, place) => {
-      const node = make("svg:g", { class: "node", transform: `translate(${op.x} ${op.y})`, "data-place": place, onclick: () => choose(place) },
+      const node = make("svg:g", { class: "node", "data-place": place, onclick: () => choose(place) },
         make("svg:rect", { x: -nodeWidth / 2, y: -nodeHeight / 2, width: nodeWidth, height: nodeHeight }),
         make("svg:text", {}, op.type.length > 20 ? op.type.slice(0, 19) + "…" : op.type));
       hover(node, () => about(op));
       layer.append(node);
       return node;
     });
+    // Places: one below the other, or cut into columns side by side, so that the whole of a deep model is more than a line.
+    const bounds = (points) => {
+      const box = { left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity };
+      for (const [x, y] of points) {
+        box.left = Math.min(box.left, x - 100); box.right = Math.max(box.right, x + 100);
+        box.top = Math.min(box.top, y - 40); box.bottom = Math.max(box.bottom, y + 40);
+      }
+      return { x: box.left, y: box.top, w: box.right - box.left, h: box.bottom - box.top };
+    };
+    const unfolded = operators.map((op) => [op.x, op.y]), long = bounds(unfolded);
+    let columns = 1;
+    const columnOf = (y) => Math.min(columns - 1, Math.floor((y - long.y) / long.h * columns));
+    const folded = () => {
+      const parts = Array.from({ length: columns }, () => []), starts = [];
+      for (const point of unfolded) parts[columnOf(point[1])].push(point);
+      let right = 0;
+      for (const part of parts) {
+        if (!part.length) { starts.push([0, 0]); continue; }
+        const own = bounds(part);
+        starts.push([right - own.x, -own.y]);
+        right += own.w + 40;
+      }
+      return ([x, y]) => { const [dx, dy] = starts[columnOf(y)]; return [x + dx, y + dy]; };
+    };
+    const isTall = () => { const { w, h } = bounds(unfolded.map(folded())); return h > w; };
+    while (columns < 40 && isTall()) ++columns;
+    let whole = long, box = { ...long }, isFolded = null;
+    function arrange(fold) {
+      if (isFolded === fold) return;
+      isFolded = fold;
+      const move = fold ? folded() : (point) => point;
+      const places = unfolded.map(move);
+      whole = bounds(places);
+      places.forEach(([x, y], place) => nodes[place].setAttribute("transform", `translate(${x} ${y})`));
+      for (const edge of edges) {
+        const [ax, ay] = places[edge.from], [bx, by] = places[edge.to];
+        const apart = fold && columnOf(unfolded[edge.from][1]) !== columnOf(unfolded[edge.to][1]);
+        const stops = [[ax, ay + nodeHeight / 2], ...(apart ? [] : edge.points.map(move)), [bx, by - nodeHeight / 2]];
+        let d = `M${stops[0][0]} ${stops[0][1]}`;
+        for (let i = 1; i < stops.length; ++i) {
+          const [px, py] = stops[i - 1], [qx, qy] = stops[i], middle = (py + qy) / 2;
+          d += apart ? `L${qx} ${qy}` : `C${px} ${middle} ${qx} ${middle} ${qx} ${qy}`;
+        }
+        edge.path.setAttribute("d", d);
+        edge.path.classList.toggle("apart", apart);
+      }
+    }
     // Pan and zoom: the view box follows.
-    const xs = operators.map((op) => op.x), ys = operators.map((op) => op.y);
-    const whole = { x: Math.min(...xs) - 100, y: Math.min(...ys) - 40, w: Math.max(...xs) - Math.min(...xs) + 200, h: Math.max(...ys) - Math.min(...ys) + 80 };
-    let box = { ...whole };
     const apply = () => view.setAttribute("viewBox", `${box.x} ${box.y} ${box.w} ${box.h}`);
     function zoom(factor, cx = box.x + box.w / 2, cy = box.y + box.h / 2) {
       const w = Math.min(Math.max(box.w * factor, 200), whole.w * 4 + 4000), scale = w / box.w;
@@ -172,6 +213,7 @@ function fewbitsReport(data) {
       return [point.x, point.y];
     }
     function show(place, near) {
+      arrange(false);
       const op = operators[place], shape = view.getBoundingClientRect();
       const w = near ? 900 : box.w, h = w * shape.height / Math.max(shape.width, 1);
       box = { x: op.x - w / 2, y: op.y - h / 2, w, h };
@@ -214,7 +256,7 @@ function fewbitsReport(data) {
       found.textContent = wanted ? `${hits.filter(Boolean).length} found` : "";
       if (wanted && hits.includes(true)) show(hits.indexOf(true), true);
     } });
-    const fit = () => { box = { ...whole }; apply(); };
+    const fit = () => { arrange(true); box = { ...whole }; apply(); };
     const panel = make("div", { class: "detail", id: "detail" }, make("p", { class: "note" }, "Choose an operator to see its numbers, histograms and channels."));
     section("graph", "Graph", "Drag to move, wheel to zoom, click an operator.",
       make("div", { class: "toolbar" }, search, found, mode, make("button", { type: "button", id: "graph-fit", onclick: fit }, "whole"),
@@ -222,6 +264,7 @@ function fewbitsReport(data) {
       make("div", { class: "split" }, make("div", { class: "canvas" }, view), panel));
     paint("precision");
     // Start where names can be read.
+    arrange(false);
     apply();
     if (whole.h > 1400) {
       const w = Math.max(900, Math.min(whole.w, 1500));
