@@ -121,9 +121,9 @@ Result<DatasetOptions> PreprocessFlags::dataset_options() const {
 }
 
 Result<Dataset> PreprocessFlags::open(const std::string& data) const {
-  const auto options = dataset_options();
-  if (!options) return tl::unexpected<Error>(options.error());
-  return Dataset::open(data, *options);
+  const auto opened = dataset_options();
+  if (!opened) return tl::unexpected<Error>(opened.error());
+  return Dataset::open(data, *opened);
 }
 
 void SampleFlags::add(CLI::App& command, bool with_others) {
@@ -160,13 +160,13 @@ void add_signature(CLI::App& command, std::string& signature) {
 }
 
 Result<ComparedFlags::Opened> ComparedFlags::open() const {
-  auto samples = preprocess.open(data);
-  if (!samples) return tl::unexpected<Error>(samples.error());
+  auto dataset = preprocess.open(data);
+  if (!dataset) return tl::unexpected<Error>(dataset.error());
   auto first = load_model(reference);
   if (!first) return tl::unexpected<Error>(first.error());
   auto second = load_model(other);
   if (!second) return tl::unexpected<Error>(second.error());
-  return Opened{*std::move(first), *std::move(second), *std::move(samples)};
+  return Opened{*std::move(first), *std::move(second), *std::move(dataset)};
 }
 
 void ComparedFlags::add_models(CLI::App& command) {

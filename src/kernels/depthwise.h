@@ -11,7 +11,6 @@
 
 #include "base/cpu.h"
 #include "base/thread_pool.h"
-#include "kernels/fixed_point.h"
 #include "kernels/gemm.h"
 
 namespace fewbits {
@@ -67,6 +66,7 @@ struct DepthwiseS8Args {
 
   // kInt8
   const float* multiplier = nullptr;  // [channels]
+  Rounding rounding = Rounding::kTwice;
   int32_t out_zero_point = 0;
   int32_t lo = -128, hi = 127;
   uint8_t out_flip = 0;
@@ -87,8 +87,8 @@ struct DepthwiseS16S8Args {
   int32_t in_zero_point = 0;
   const int64_t* bias = nullptr;                // [channels], or null
   const FixedMultiplier* multiplier = nullptr;  // [channels]
-  bool int32_accumulator = false;               // as in GemmS16S8Args
-  int16_t* out = nullptr;                       // [rows, channels]
+  ShortRule rule = ShortRule::kReduced;
+  int16_t* out = nullptr;  // [rows, channels]
   size_t out_stride = 0;
   int32_t out_zero_point = 0;
   int32_t lo = -32768, hi = 32767;

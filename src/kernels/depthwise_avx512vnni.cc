@@ -96,6 +96,7 @@ void pack(const DepthwiseWeights<int8_t>& w, void* packed) noexcept {
 // What a block of channels adds to its sums and multiplies them with, in accumulator order.
 struct Scaling {
   __m512i term[kVectors];
+  ByteScaling to_int8;
   __m512 factor[kVectors], float_bias[kVectors];
 };
 
@@ -128,6 +129,7 @@ void load_scaling(const Args& args, const int32_t* weight_sums, size_t c, size_t
     if (to_float) s.factor[v] = _mm512_mul_ps(in_scale, s.factor[v]);
     s.float_bias[v] = _mm512_castsi512_ps(biases[v]);
   });
+  s.to_int8.open<kVectors>(s.factor, args.rounding);
 }
 
 // kAbreast x kOutputs rows of a block of channels. Rows past the last are the last again, and not written.
@@ -218,6 +220,7 @@ struct Tile {
         });
       }
     }
+    if (args.output == GemmS8Output::kInt8) scaling.to_int8(acc);
     unroll<kOutputs>([&]<size_t g>() FB_LAMBDA {
       switch (args.output) {
         case GemmS8Output::kInt8: return write_int8(acc[g], row + g, last);
@@ -228,8 +231,8 @@ struct Tile {
   }
 
   // The outputs of a register are kOutputs rows apart.
-  FB_INLINE void write_int8(const __m512i (&sums)[kVectors], size_t row, size_t last) const {
-    const __m512i bytes = requantized(sums, scaling.factor, {args.out_zero_point, args.lo, args.hi, args.out_flip});
+  FB_INLINE void write_int8(const __m512i (&x)[kVectors], size_t row, size_t last) const {
+    const __m512i bytes = as_bytes(x, {args.out_zero_point, args.lo, args.hi, args.out_flip});
     int8_t* out = static_cast<int8_t*>(args.out) + row * args.out_stride + c;
     const size_t step = kOutputs * args.out_stride;
     if (row > last) return;

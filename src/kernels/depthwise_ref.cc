@@ -64,7 +64,8 @@ void run_s8(const DepthwiseS8Args& args, size_t row_begin, size_t row_end) noexc
       switch (args.output) {
         case GemmS8Output::kInt8:
           static_cast<int8_t*>(args.out)[at] = static_cast<int8_t>(
-              requantize(sum, args.multiplier[c], args.out_zero_point, args.lo, args.hi) ^ args.out_flip);
+              requantize(sum, args.multiplier[c], args.rounding, args.out_zero_point, args.lo, args.hi) ^
+              args.out_flip);
           break;
         case GemmS8Output::kInt32: static_cast<int32_t*>(args.out)[at] = sum; break;
         case GemmS8Output::kFloat: {
@@ -89,7 +90,7 @@ void run_s16s8(const DepthwiseS16S8Args& args, size_t row_begin, size_t row_end)
         sum += static_cast<int64_t>(value) * w[t * args.channels + c];
       }
       args.out[row * args.out_stride + c] =
-          requantize_s16(sum, args.multiplier[c], args.int32_accumulator, args.out_zero_point, args.lo, args.hi);
+          requantize_s16(sum, args.multiplier[c], args.rule, args.out_zero_point, args.lo, args.hi);
     }
   }
 }
@@ -102,7 +103,7 @@ void finish_s16s8(const DepthwiseS16S8Args& args, size_t row, size_t c, size_t c
   for (size_t i = 0; i < count; ++i) {
     const int64_t bias = args.bias != nullptr ? args.bias[c + i] : 0;
     const int64_t sum = sums[i] + bias - static_cast<int64_t>(args.in_zero_point) * weight_sums[i];
-    out[i] = requantize_s16(sum, args.multiplier[c + i], args.int32_accumulator, args.out_zero_point, args.lo, args.hi);
+    out[i] = requantize_s16(sum, args.multiplier[c + i], args.rule, args.out_zero_point, args.lo, args.hi);
   }
 }
 

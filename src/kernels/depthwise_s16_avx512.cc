@@ -51,7 +51,7 @@ struct DepthwiseS16S8Core {
   static FB_INLINE void finish(const Args& args, size_t row, size_t rows, size_t c, size_t count, const int64_t* sums,
                                size_t stride) {
     const int32_t* weight_sums = static_cast<const int32_t*>(args.packed) + c;
-    if (args.int32_accumulator || args.out_zero_point != 0) {
+    if (args.rule != ShortRule::kReduced || args.out_zero_point != 0) {
       for (size_t r = 0; r < rows; ++r) finish_s16s8(args, row + r, c, count, sums + r * stride, weight_sums);
     } else {
       finish_shorts(args, args.in_zero_point, row, rows, c, count, sums, stride, weight_sums);

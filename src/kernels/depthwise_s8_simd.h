@@ -5,6 +5,7 @@
 
 #include "kernels/depthwise_kernels.h"
 #include "kernels/depthwise_tiles.h"
+#include "kernels/requantize_simd.h"
 
 namespace fewbits {
 namespace {
@@ -40,11 +41,11 @@ struct DepthwiseS8Output {
     const F32 least = Simd::set(static_cast<float>(args.lo - args.out_zero_point));
     const F32 most = Simd::set(static_cast<float>(args.hi - args.out_zero_point));
     const I32 zero_point = Simd::set(args.out_zero_point);
-    const F32 multiplier = Simd::load(args.multiplier + c, count);
+    const Requantization<Simd> scaled(Simd::load(args.multiplier + c, count), args.rounding);
     int8_t* out = static_cast<int8_t*>(args.out) + row * args.out_stride + c;
     for (size_t r = 0; r < rows; ++r, out += args.out_stride) {
-      const F32 scaled = Simd::mul(Simd::to_float(Simd::add(Simd::load(sums + r * stride), term)), multiplier);
-      const F32 clamped = Simd::min(Simd::max(scaled, least), most);
+      const F32 value = scaled(Simd::add(Simd::load(sums + r * stride), term));
+      const F32 clamped = Simd::min(Simd::max(value, least), most);
       Simd::store_s8(out, Simd::add(Simd::to_int_nearest_even(clamped), zero_point), args.out_flip, count);
     }
   }

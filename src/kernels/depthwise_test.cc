@@ -214,8 +214,7 @@ struct S8Case {
     args.hi = hi;
     args.out_flip = args.in_flip;
     check<int8_t>([&](size_t row, size_t c) {
-      const float scaled = static_cast<float>(sum(row, c)) * multiplier.data()[c];
-      const int64_t rounded = test::nearest_even(static_cast<double>(scaled)) + zero_point;
+      const int64_t rounded = test::twice_rounded(sum(row, c), multiplier.data()[c]) + zero_point;
       return static_cast<int8_t>(static_cast<int8_t>(std::clamp<int64_t>(rounded, lo, hi)) ^ args.out_flip);
     });
   }

@@ -23,7 +23,7 @@
 
 #include "base/cpu.h"
 #include "base/thread_pool.h"
-#include "kernels/fixed_point.h"
+#include "kernels/requantize.h"
 #include "kernels/row_sink.h"
 
 namespace fewbits {
@@ -106,6 +106,7 @@ struct GemmS8Args {
 
   // kInt8
   const float* multiplier = nullptr;  // [n], as requantize.h has it
+  Rounding rounding = Rounding::kTwice;
   int32_t out_zero_point = 0;
   int32_t lo = -128, hi = 127;  // limits of the output, in its int8 form
   uint8_t out_flip = 0;
@@ -113,11 +114,12 @@ struct GemmS8Args {
   // kFloat
   const float* row_scale = nullptr;      // [m]
   const float* channel_scale = nullptr;  // [n]
+  bool channel_first = false;            // the order of the products: (accumulator * channel_scale) * row_scale
   const float* float_bias = nullptr;     // [n], or null
   float float_lo = 0, float_hi = 0;
 };
 
-// A int16, W int8 ("16x8"). Sums are exact in 64 bits, scaled by TFLite's 16x8 rule (fixed_point.h).
+// A int16, W int8 ("16x8"). Sums are exact in 64 bits, scaled by one of TFLite's 16x8 rules (requantize.h).
 struct GemmS16S8Args {
   GemmRows<int16_t> a;
   size_t m = 0, n = 0;
@@ -125,8 +127,8 @@ struct GemmS16S8Args {
   int32_t a_zero_point = 0;
   const int64_t* bias = nullptr;                // [n], or null
   const FixedMultiplier* multiplier = nullptr;  // [n]
-  bool int32_accumulator = false;  // for models whose bias is int32: the sum wraps to 32 bits, double rounding
-  int16_t* out = nullptr;          // [m, n]
+  ShortRule rule = ShortRule::kReduced;
+  int16_t* out = nullptr;  // [m, n]
   size_t out_stride = 0;
   int32_t out_zero_point = 0;
   int32_t lo = -32768, hi = 32767;

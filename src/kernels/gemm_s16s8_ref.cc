@@ -42,8 +42,7 @@ void finish_s16s8(const GemmS16S8Args& args, size_t m, size_t n, size_t count, c
   for (size_t i = 0; i < count; ++i) {
     const int64_t bias = args.bias != nullptr ? args.bias[n + i] : 0;
     const int64_t sum = sums[i] + bias - static_cast<int64_t>(args.a_zero_point) * column_sums[i];
-    out[n + i] =
-        requantize_s16(sum, args.multiplier[n + i], args.int32_accumulator, args.out_zero_point, args.lo, args.hi);
+    out[n + i] = requantize_s16(sum, args.multiplier[n + i], args.rule, args.out_zero_point, args.lo, args.hi);
   }
 }
 

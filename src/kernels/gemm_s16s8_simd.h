@@ -47,7 +47,7 @@ struct S16S8Core : ByteWeights {
     const auto* weight_sums = reinterpret_cast<const int32_t*>(tile.panel);
     const Args& args = *tile.args;
     if constexpr (Finish::kFast) {
-      if (!args.int32_accumulator && args.out_zero_point == 0) {
+      if (args.rule == ShortRule::kReduced && args.out_zero_point == 0) {
         return Finish::fast(args, args.a_zero_point, tile.m, tile.rows, tile.n, tile.columns, sums, nr, weight_sums);
       }
     }

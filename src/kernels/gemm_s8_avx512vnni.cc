@@ -81,6 +81,7 @@ struct Panel {
   const uint32_t* row_sums;  // of A's rows from `first_row` on, where the weights have a zero point
   size_t first_row;
   __m512i sums[4], term[4];
+  ByteScaling to_int8;
   __m512 factor[4], float_bias[4];
 };
 
@@ -101,6 +102,7 @@ void open_panel(const Args& args, size_t n, const uint8_t* packed, Panel& panel)
     panel.sums[v] = _mm512_loadu_si512(packed + v * kLanes * sizeof(int32_t));
     panel.term[v] = Simd::sub(panel.term[v], Simd::mul(zero_point, panel.sums[v]));
   });
+  panel.to_int8.open<kWidth>(panel.factor, args.rounding);
 }
 
 // The sum of row m of A, flipped.
@@ -132,6 +134,7 @@ struct Tile {
                       FB_LAMBDA { unroll<kWidth>([&]<size_t v>() FB_LAMBDA { acc[r][v] = panel.term[v]; }); });
     multiply();
     if (args.row_zero_point != nullptr || args.w_zero_point != 0) add_row_terms();
+    if constexpr (kOutput == GemmS8Output::kInt8) panel.to_int8(acc);
     unroll<kRows>([&]<size_t r>() FB_LAMBDA {
       if constexpr (kOutput == GemmS8Output::kInt8) write_int8(acc[r], row(r));
       if constexpr (kOutput == GemmS8Output::kInt32) write_int32(acc[r], row(r));
@@ -192,8 +195,7 @@ struct Tile {
 
   FB_INLINE void write_int8(const __m512i (&sums)[kWidth], size_t to) const {
     int8_t* out = static_cast<int8_t*>(args.out) + to * args.out_stride + panel.n;
-    store_requantized<kWidth>(sums, panel.factor, {args.out_zero_point, args.lo, args.hi, args.out_flip}, out,
-                              panel.columns);
+    store_as_bytes<kWidth>(sums, {args.out_zero_point, args.lo, args.hi, args.out_flip}, out, panel.columns);
   }
 
   FB_INLINE void write_int32(__m512i (&sums)[kWidth], size_t to) const {
@@ -207,7 +209,9 @@ struct Tile {
     const __m512 row_scale = Simd::set(args.row_scale[to]);
     float* out = static_cast<float*>(args.out) + to * args.out_stride + panel.n;
     unroll<kWidth>([&]<size_t v>() FB_LAMBDA {
-      const __m512 scaled = _mm512_mul_ps(Simd::to_float(sums[v]), _mm512_mul_ps(row_scale, panel.factor[v]));
+      const __m512 real = Simd::to_float(sums[v]);
+      const __m512 scaled = args.channel_first ? _mm512_mul_ps(_mm512_mul_ps(real, panel.factor[v]), row_scale)
+                                               : _mm512_mul_ps(real, _mm512_mul_ps(row_scale, panel.factor[v]));
       const __m512 x = Simd::min(hi, Simd::max(lo, _mm512_add_ps(scaled, panel.float_bias[v])));
       sums[v] = _mm512_castps_si512(x);
     });

@@ -32,8 +32,9 @@ int32_t accumulate(const GemmS8Args& args, size_t m, size_t n) noexcept {
 }
 
 float to_float(const GemmS8Args& args, size_t m, size_t n, int32_t sum) noexcept {
-  const float scale = args.row_scale[m] * args.channel_scale[n];
-  const float value = static_cast<float>(sum) * scale + (args.float_bias != nullptr ? args.float_bias[n] : 0.0f);
+  const float row = args.row_scale[m], channel = args.channel_scale[n], real = static_cast<float>(sum);
+  const float scaled = args.channel_first ? real * channel * row : real * (row * channel);
+  const float value = scaled + (args.float_bias != nullptr ? args.float_bias[n] : 0.0f);
   const float raised = value < args.float_lo ? args.float_lo : value;
   return raised > args.float_hi ? args.float_hi : raised;
 }
@@ -46,7 +47,8 @@ void run(const GemmS8Args& args, const GemmRange& range) noexcept {
       switch (args.output) {
         case GemmS8Output::kInt8:
           static_cast<int8_t*>(args.out)[at] = static_cast<int8_t>(
-              requantize(sum, args.multiplier[n], args.out_zero_point, args.lo, args.hi) ^ args.out_flip);
+              requantize(sum, args.multiplier[n], args.rounding, args.out_zero_point, args.lo, args.hi) ^
+              args.out_flip);
           break;
         case GemmS8Output::kInt32: static_cast<int32_t*>(args.out)[at] = sum; break;
         case GemmS8Output::kFloat: static_cast<float*>(args.out)[at] = to_float(args, m, n, sum); break;

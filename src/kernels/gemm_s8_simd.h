@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/gemm_bytes.h"
+#include "kernels/requantize_simd.h"
 
 namespace fewbits {
 namespace {
@@ -94,11 +95,10 @@ struct S8Core : ByteWeights {
     const I32 zero_point = Simd::set(args.out_zero_point);
     for (size_t i = 0; i < tile.columns; i += kLanes) {
       const size_t count = smaller(tile.columns - i, kLanes);
-      const F32 multiplier = load_columns(args.multiplier + tile.n + i, count);
+      const Requantization<Simd> scaled(load_columns(args.multiplier + tile.n + i, count), args.rounding);
       int8_t* out = static_cast<int8_t*>(args.out) + tile.m * args.out_stride + tile.n + i;
       for (size_t m = 0; m < tile.rows; ++m, out += args.out_stride) {
-        const F32 scaled = Simd::mul(Simd::to_float(Simd::load(sums + m * nr + i)), multiplier);
-        const F32 clamped = Simd::min(Simd::max(scaled, least), most);
+        const F32 clamped = Simd::min(Simd::max(scaled(Simd::load(sums + m * nr + i)), least), most);
         Simd::store_s8(out, Simd::add(Simd::to_int_nearest_even(clamped), zero_point), args.out_flip, count);
       }
     }
@@ -124,8 +124,10 @@ struct S8Core : ByteWeights {
       const F32 bias = args.float_bias != nullptr ? load_columns(args.float_bias + tile.n + i, count) : Simd::zero();
       float* out = static_cast<float*>(args.out) + tile.m * args.out_stride + tile.n + i;
       for (size_t m = 0; m < tile.rows; ++m, out += args.out_stride) {
-        const F32 scale = Simd::mul(Simd::set(args.row_scale[tile.m + m]), channel_scale);
-        const F32 x = Simd::add(Simd::mul(Simd::to_float(Simd::load(sums + m * nr + i)), scale), bias);
+        const F32 row = Simd::set(args.row_scale[tile.m + m]), real = Simd::to_float(Simd::load(sums + m * nr + i));
+        const F32 scaled = args.channel_first ? Simd::mul(Simd::mul(real, channel_scale), row)
+                                              : Simd::mul(real, Simd::mul(row, channel_scale));
+        const F32 x = Simd::add(scaled, bias);
         Simd::store(out, Simd::min(hi, Simd::max(lo, x)), count);
       }
     }

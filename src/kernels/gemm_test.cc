@@ -251,8 +251,7 @@ struct S8Case {
     args.hi = hi;
     args.out_flip = flip;
     check<int8_t>([&](size_t m, size_t n) {
-      const float scaled = static_cast<float>(sum(m, n)) * multiplier.data()[n];
-      const int64_t rounded = test::nearest_even(static_cast<double>(scaled)) + zero_point;
+      const int64_t rounded = test::twice_rounded(sum(m, n), multiplier.data()[n]) + zero_point;
       return static_cast<int8_t>(static_cast<int8_t>(std::clamp<int64_t>(rounded, lo, hi)) ^ flip);
     });
   }
@@ -311,10 +310,15 @@ TEST(GemmS8, HybridScalesEachRow) {
     c.args.float_bias = float_bias.data();
     c.args.float_lo = -2;
     c.args.float_hi = kInfinity;
-    c.check<float>([&](size_t m, size_t n) {
-      const float scale = row_scale.data()[m] * channel_scale.data()[n];
-      return std::max(static_cast<float>(c.sum(m, n)) * scale + float_bias.data()[n], -2.0f);
-    });
+    for (const bool channel_first : {false, true}) {
+      c.args.channel_first = channel_first;
+      c.check<float>([&](size_t m, size_t n) {
+        const float row = row_scale.data()[m], channel = channel_scale.data()[n],
+                    real = static_cast<float>(c.sum(m, n));
+        const float scaled = channel_first ? real * channel * row : real * (row * channel);
+        return std::max(scaled + float_bias.data()[n], -2.0f);
+      });
+    }
   }
 }
 

@@ -193,15 +193,48 @@ TEST(Quantize, LutOfAnyCountAndInPlace) {
   }
 }
 
-TEST(Requantize, RoundsTiesToEvenAndClamps) {
-  EXPECT_EQ(requantize(1, 0.5f, 0, -128, 127), 0);
-  EXPECT_EQ(requantize(3, 0.5f, 0, -128, 127), 2);
-  EXPECT_EQ(requantize(-1, 0.5f, 0, -128, 127), 0);
-  EXPECT_EQ(requantize(-3, 0.5f, 0, -128, 127), -2);
-  EXPECT_EQ(requantize(5, 0.5f, 1, -128, 127), 3);  // ties are those before the zero point: 2.5 to 2
-  EXPECT_EQ(requantize(std::numeric_limits<int32_t>::max(), 1.0f, 100, -128, 127), 127);
-  EXPECT_EQ(requantize(std::numeric_limits<int32_t>::min(), 1.0f, 100, -128, 127), -128);
-  EXPECT_EQ(requantize(16777217, 1.0f / 16777216, 0, 0, 6), 1);
+TEST(Requantize, RoundsTwiceAndClamps) {
+  // A multiplier of 2^-1 has a fraction of 1/2: the first rounding does it all, halves to even.
+  EXPECT_EQ(requantize(1, 0.5f, Rounding::kTwice, 0, -128, 127), 0);
+  EXPECT_EQ(requantize(3, 0.5f, Rounding::kTwice, 0, -128, 127), 2);
+  EXPECT_EQ(requantize(-1, 0.5f, Rounding::kTwice, 0, -128, 127), 0);
+  EXPECT_EQ(requantize(-3, 0.5f, Rounding::kTwice, 0, -128, 127), -2);
+  EXPECT_EQ(requantize(5, 0.5f, Rounding::kTwice, 1, -128, 127), 3);  // rounded before the zero point
+  // 3/8 = 3/4 / 2: 2.25 rounds to 2 and on to 1, 1.5 to 2 and on to 1; half of 3 goes away from zero.
+  EXPECT_EQ(requantize(3, 0.375f, Rounding::kTwice, 0, -128, 127), 1);
+  EXPECT_EQ(requantize(2, 0.375f, Rounding::kTwice, 0, -128, 127), 1);
+  EXPECT_EQ(requantize(4, 0.375f, Rounding::kTwice, 0, -128, 127), 2);
+  EXPECT_EQ(requantize(-4, 0.375f, Rounding::kTwice, 0, -128, 127), -2);
+  EXPECT_EQ(requantize(7, 3.0f, Rounding::kTwice, 0, -128, 127), 21);
+  EXPECT_EQ(requantize(1000, 0.0f, Rounding::kTwice, 5, -128, 127), 5);
+  EXPECT_EQ(requantize(std::numeric_limits<int32_t>::max(), 1.0f, Rounding::kTwice, 100, -128, 127), 127);
+  EXPECT_EQ(requantize(std::numeric_limits<int32_t>::min(), 1.0f, Rounding::kTwice, 100, -128, 127), -128);
+  EXPECT_EQ(requantize(16777217, 1.0f / 16777216, Rounding::kTwice, 0, 0, 6), 1);
+}
+
+TEST(Requantize, RoundsOnce) {
+  EXPECT_EQ(requantize(3, 0.375f, Rounding::kOnce, 0, -128, 127), 1);
+  EXPECT_EQ(requantize(4, 0.375f, Rounding::kOnce, 0, -128, 127), 2);
+  EXPECT_EQ(requantize(5, 0.5f, Rounding::kOnce, 1, -128, 127), 3);  // halves to even, before the zero point
+  EXPECT_EQ(requantize(-3, 0.5f, Rounding::kOnce, 0, -128, 127), -2);
+  // 37 * 3/32 = 3.47; twice, 37 * 3/4 = 27.75 is 28, and 28/8 = 3.5 is 4.
+  EXPECT_EQ(requantize(37, 0.09375f, Rounding::kOnce, 0, -128, 127), 3);
+  EXPECT_EQ(requantize(37, 0.09375f, Rounding::kTwice, 0, -128, 127), 4);
+}
+
+TEST(Requantize, IsTheReferenceButForTheLastBitsOfFloat32) {
+  Random random(6);
+  int different = 0;
+  constexpr int kCount = 1000000;
+  for (int i = 0; i < kCount; ++i) {
+    const float multiplier = std::exp2(random.real(-13, 2));
+    const auto value = static_cast<int32_t>(random.integer(-140, 140) / multiplier + random.real(0, 1) / multiplier);
+    const int32_t reference = multiply_by_quantized_multiplier(value, quantize_multiplier(multiplier)) + 3;
+    const int32_t ours = requantize(value, multiplier, Rounding::kTwice, 3, -128, 127);
+    ASSERT_LE(std::abs(ours - std::clamp(reference, -128, 127)), 1) << value << " " << multiplier;
+    different += ours != std::clamp(reference, -128, 127);
+  }
+  EXPECT_LT(different, kCount / 20000);
 }
 
 TEST(FixedPoint, QuantizeMultiplierIsExactForPowersOfTwo) {

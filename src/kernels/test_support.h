@@ -73,12 +73,14 @@ class Random {
   std::mt19937 engine_;
 };
 
-// Round to nearest, ties to even, in double: the rounding of products, written another way than requantize.h.
-inline int64_t nearest_even(double value) {
-  const double below = std::floor(value);
-  const double rest = value - below;
-  if (rest != 0.5) return static_cast<int64_t>(rest < 0.5 ? below : below + 1);
-  return static_cast<int64_t>(std::fmod(below, 2.0) == 0.0 ? below : below + 1);
+// The rounding of products, written another way than requantize.h: to a whole number, halves to even, then to a multiple
+// of 2^shift, halves away from zero.
+inline int64_t twice_rounded(int32_t sum, float multiplier) {
+  int shift = 0;
+  float fraction = std::frexp(multiplier, &shift);
+  if (shift > 0) fraction = std::ldexp(fraction, std::exchange(shift, 0));
+  const double whole = std::nearbyint(static_cast<double>(static_cast<float>(sum)) * static_cast<double>(fraction));
+  return std::llround(std::ldexp(whole, shift));
 }
 
 }  // namespace fewbits::test

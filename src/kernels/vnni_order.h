@@ -3,6 +3,7 @@
 // packing brings them back in order. Include after simd_avx512.h.
 #pragma once
 
+#include "kernels/requantize_simd.h"
 #include "kernels/simd_avx512.h"
 
 namespace fewbits {
@@ -82,38 +83,81 @@ FB_INLINE void store_bytes(int8_t* out, __m512i bytes, size_t count) {
   }
 }
 
-// requantize() of requantize.h for a block of channels. The upper limit holds before the conversion, where a large value
-// would overflow; the lower one after it, as bytes, where it costs a quarter: packing saturates as it does.
+// How the sums of a block of channels become int8.
+struct ByteScaling {
+  SplitMultipliers<Simd> scale[4];
+  __m512 whole[4];
+  bool once = false;
+  bool may_overflow = false;  // a multiplier above 1/2: a scaled sum may be past the int32
+
+  template <size_t kVectors>
+  FB_INLINE void open(const __m512* multiplier, Rounding rounding) {
+    once = rounding == Rounding::kOnce;
+    may_overflow = false;
+    unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
+      whole[v] = multiplier[v];
+      scale[v] = SplitMultipliers<Simd>(multiplier[v]);
+      may_overflow |= _mm512_cmp_ps_mask(multiplier[v], Simd::set(0.5f), _CMP_GT_OQ) != 0;
+    });
+  }
+
+  // requantize() of requantize.h for rows of the block, up to its limits and its zero point.
+  template <size_t kRows, size_t kVectors>
+  FB_INLINE void operator()(__m512i (&sums)[kRows][kVectors]) const {
+    if (once) {
+      multiply(sums, [&]<size_t v>(__m512i x) FB_LAMBDA { return _mm512_mul_ps(Simd::to_float(x), whole[v]); });
+    } else {
+      multiply(sums, [&]<size_t v>(__m512i x) FB_LAMBDA { return scale[v](x); });
+    }
+    if (may_overflow) [[unlikely]] {
+      each(sums, [](__m512 x) FB_LAMBDA { return _mm512_castps_si512(Simd::min(x, Simd::set(65536.0f))); });
+    }
+    each(sums, [](__m512 x) FB_LAMBDA { return Simd::to_int_nearest_even(x); });
+  }
+
+ private:
+  // Vector by vector, so that what a vector is multiplied with is loaded once for all rows.
+  template <size_t kRows, size_t kVectors, class Multiply>
+  static FB_INLINE void multiply(__m512i (&x)[kRows][kVectors], const Multiply& multiplied) {
+    unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
+      unroll<kRows>([&]<size_t r>()
+                        FB_LAMBDA { x[r][v] = _mm512_castps_si512(multiplied.template operator()<v>(x[r][v])); });
+    });
+  }
+  template <size_t kRows, size_t kVectors, class Change>
+  static FB_INLINE void each(__m512i (&x)[kRows][kVectors], const Change& change) {
+    unroll<kRows>([&]<size_t r>() FB_LAMBDA {
+      unroll<kVectors>([&]<size_t v>() FB_LAMBDA { x[r][v] = change(_mm512_castsi512_ps(x[r][v])); });
+    });
+  }
+};
+
+// Scaled sums as bytes. The limits hold as bytes, where they cost a quarter: packing saturates as they do.
 template <size_t kVectors>
-FB_INLINE auto requantized(const __m512i (&sums)[kVectors], const __m512* factor, const ByteOutput& output) {
-  const __m512 most = Simd::set(static_cast<float>(output.hi - output.zero_point));
+FB_INLINE auto as_bytes(const __m512i (&x)[kVectors], const ByteOutput& output) {
   const __m512i zero_point = _mm512_set1_epi16(static_cast<int16_t>(output.zero_point));
-  __m512i x[kVectors];
-  unroll<kVectors>([&]<size_t v>() FB_LAMBDA {
-    x[v] = Simd::to_int_nearest_even(Simd::min(_mm512_mul_ps(Simd::to_float(sums[v]), factor[v]), most));
-  });
-  const auto least = static_cast<char>(output.lo), flip = static_cast<char>(output.flip);
+  const auto least = static_cast<char>(output.lo), most = static_cast<char>(output.hi);
+  const auto flip = static_cast<char>(output.flip);
   if constexpr (kVectors == 4) {
     const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(x[0], x[1]), zero_point);
     const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(x[2], x[3]), zero_point);
     const __m512i bytes = _mm512_max_epi8(_mm512_packs_epi16(low, high), _mm512_set1_epi8(least));
-    return _mm512_xor_si512(bytes, _mm512_set1_epi8(flip));
+    return _mm512_xor_si512(_mm512_min_epi8(bytes, _mm512_set1_epi8(most)), _mm512_set1_epi8(flip));
   } else if constexpr (kVectors == 2) {
     const __m512i shorts = _mm512_adds_epi16(_mm512_packs_epi32(x[0], x[1]), zero_point);
     const __m256i bytes = _mm256_max_epi8(_mm512_cvtsepi16_epi8(shorts), _mm256_set1_epi8(least));
-    return _mm256_xor_si256(bytes, _mm256_set1_epi8(flip));
+    return _mm256_xor_si256(_mm256_min_epi8(bytes, _mm256_set1_epi8(most)), _mm256_set1_epi8(flip));
   } else {
     const __m256i shorts = _mm256_adds_epi16(_mm512_cvtsepi32_epi16(x[0]), _mm512_castsi512_si256(zero_point));
     const __m128i bytes = _mm_max_epi8(_mm256_cvtsepi16_epi8(shorts), _mm_set1_epi8(least));
-    return _mm_xor_si128(bytes, _mm_set1_epi8(flip));
+    return _mm_xor_si128(_mm_min_epi8(bytes, _mm_set1_epi8(most)), _mm_set1_epi8(flip));
   }
 }
 
 // The same, stored.
 template <size_t kVectors>
-FB_INLINE void store_requantized(const __m512i (&sums)[kVectors], const __m512* factor, const ByteOutput& output,
-                                 int8_t* out, size_t count) {
-  const auto bytes = requantized(sums, factor, output);
+FB_INLINE void store_as_bytes(const __m512i (&x)[kVectors], const ByteOutput& output, int8_t* out, size_t count) {
+  const auto bytes = as_bytes(x, output);
   if constexpr (kVectors == 4) {
     store_bytes(out, bytes, count);
   } else if constexpr (kVectors == 2) {

@@ -65,6 +65,7 @@ Status check_bias(const OpContext& context, const ProductOperands& operands, Pro
     case Scheme::kInt16: break;
   }
   spec.narrow_bias = bias.dtype == DType::kInt32;
+  spec.short_rule = spec.narrow_bias ? ShortRule::kInt32 : ShortRule::kReduced;
   return require_type(context, bias, "the bias", {DType::kInt64, DType::kInt32});
 }
 
@@ -161,6 +162,7 @@ void fill_bytes(const ProductSpec& spec, Args& args) noexcept {
   args.lo = spec.limits.lo;
   args.hi = spec.limits.hi;
   args.multiplier = spec.scales.data();
+  args.rounding = spec.rounding;
   if (spec.scheme != Scheme::kHybrid) return;
   args.output = GemmS8Output::kFloat;
   args.channel_scale = spec.scales.data();
@@ -170,7 +172,7 @@ void fill_bytes(const ProductSpec& spec, Args& args) noexcept {
 template <class Args>
 void fill_shorts(const ProductSpec& spec, Args& args) noexcept {
   args.multiplier = spec.fixed.data();
-  args.int32_accumulator = spec.narrow_bias;
+  args.rule = spec.short_rule;
   args.out_zero_point = spec.out_zero_point;
   args.lo = spec.limits.lo;
   args.hi = spec.limits.hi;
@@ -178,6 +180,7 @@ void fill_shorts(const ProductSpec& spec, Args& args) noexcept {
 }  // namespace
 
 void fill_args(const ProductSpec& spec, GemmS8Args& args) noexcept {
+  args.channel_first = spec.channel_first;
   fill_bytes(spec, args);
   args.a_flip = spec.flip;
   args.a_zero_point = spec.in_zero_point;

@@ -43,8 +43,11 @@ struct ProductSpec {
   int32_t in_zero_point = 0, weight_zero_point = 0, out_zero_point = 0;
   IntRange limits = {0, 0};
   FloatRange float_limits = {0, 0};
-  std::vector<float> scales;           // [channels]: int8 and uint8 the multipliers, hybrid the scales of the weights
-  std::vector<FixedMultiplier> fixed;  // [channels]: int16
+  std::vector<float> scales;             // [channels]: int8 and uint8 the multipliers, hybrid the scales of the weights
+  std::vector<FixedMultiplier> fixed;    // [channels]: int16
+  Rounding rounding = Rounding::kTwice;  // of int8 and uint8
+  ShortRule short_rule = ShortRule::kReduced;  // of int16
+  bool channel_first = false;                  // of hybrid ones: as in GemmS8Args
   bool has_bias = false, narrow_bias = false;  // narrow: int32 under int16 activations
 };
 

@@ -12,7 +12,7 @@ OUT_DIR/manifest.json (one entry per case, below) and OUT_DIR/coverage.json (ope
     kernels         "reference", or "builtin" where LiteRT has no reference kernel (of that version)
     resize          {model input: shape}: set these before allocating; the file leaves those dimensions unknown
     runs            how often the model is fed in one session (default 1); variables keep their state between the runs
-    tolerance       {"kind": "int", "max_diff": n}: elements differ by at most n;
+    tolerance       {"kind": "int", "max_diff": n}: elements differ by at most n, of all at most `share` if it is there;
                     {"kind": "float", "rel_range": r}: float elements differ by at most r * (max - min of the expected
                     output's finite elements and 0), NaN matches NaN, infinities are equal; other outputs are equal
 

@@ -70,12 +70,18 @@ Status compare(const TensorView& ours, const calibrate::Array& expected, const j
   const double allowed = tolerance.at("kind") == "float"
                              ? tolerance.at("rel_range").get<double>() * std::max(hi - lo, 1e-30)
                              : tolerance.at("max_diff").get<double>();
+  size_t different = 0;
   for (size_t i = 0; i < count; ++i) {
     const double a = element(type, ours.data, i), b = element(expected_type, expected.bytes.data(), i);
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
+    ++different;
     if (!(std::abs(a - b) <= allowed)) {
       return fail(ErrorCode::kInternal, "element {} of {} is {} instead of {} (allowed {})", i, count, a, b, allowed);
     }
+  }
+  const double share = tolerance.value("share", 1.0);
+  if (static_cast<double>(different) > share * static_cast<double>(count)) {
+    return fail(ErrorCode::kInternal, "{} elements of {} differ (allowed {} of them)", different, count, share);
   }
   return {};
 }

@@ -288,6 +288,7 @@ Result<Prepared> prepare_conv(const OpContext& context) {
   if (geometry.groups > 1 && geometry.groups == geometry.in_channels && context.inputs[1].is_const) {
     return prepare_depthwise_rows(context, conv, context.inputs[1].quant->scale.size() == 1);
   }
+  conv.spec.channel_first = conv.spec.scheme == Scheme::kHybrid && context.inputs[1].quant->scale.size() > 1;
   return prepare_gemm_conv(context, conv.geometry, std::move(conv.spec));
 }
 

@@ -89,8 +89,8 @@ void conv_ref(const ConvRefArgs& args, const ProductSpec& spec, const int8_t* in
         return (flipped(x, spec.flip) - spec.in_zero_point) * (flipped(w, spec.flip) - spec.weight_zero_point);
       },
       [&](int32_t sum, size_t c) {
-        const int32_t q = requantize(sum + (bias != nullptr ? bias[c] : 0), spec.scales[c], spec.out_zero_point,
-                                     spec.limits.lo, spec.limits.hi);
+        const int32_t q = requantize(sum + (bias != nullptr ? bias[c] : 0), spec.scales[c], spec.rounding,
+                                     spec.out_zero_point, spec.limits.lo, spec.limits.hi);
         return static_cast<int8_t>(flipped(static_cast<int8_t>(q), spec.flip));
       });
 }
@@ -102,9 +102,7 @@ void conv_ref(const ConvRefArgs& args, const ProductSpec& spec, const int16_t* i
       [&](int16_t x, int8_t w) { return (static_cast<int64_t>(x) - spec.in_zero_point) * w; },
       [&](int64_t sum, size_t c) {
         sum += bias != nullptr ? bias[c] : 0;
-        const int32_t q = spec.narrow_bias ? multiply_by_quantized_multiplier(static_cast<int32_t>(sum), spec.fixed[c])
-                                           : multiply_by_quantized_multiplier(sum, spec.fixed[c]);
-        return static_cast<int16_t>(std::clamp(q + spec.out_zero_point, spec.limits.lo, spec.limits.hi));
+        return requantize_s16(sum, spec.fixed[c], spec.short_rule, spec.out_zero_point, spec.limits.lo, spec.limits.hi);
       });
 }
 

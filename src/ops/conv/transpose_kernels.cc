@@ -9,6 +9,7 @@
 #include "ops/conv/conv_kernels.h"
 #include "ops/conv/offset_table.h"
 #include "ops/conv/op.h"
+#include "schema/tflite.h"
 
 namespace fewbits::ops {
 namespace {
@@ -287,6 +288,11 @@ Prepared make_transpose(const OpContext& context, ConvCase& conv, const WeightDa
 Result<Prepared> prepare_transpose_conv(const OpContext& context) {
   FB_ASSIGN(const ConvGeometry geometry, conv_geometry(context, &context.outputs[0].shape));
   FB_ASSIGN(ConvCase conv, conv_case(context, geometry, 0));
+  // Without a bias, the option says of which type it would be.
+  const auto* options = context.node->options->AsTransposeConvOptions();
+  if (options != nullptr && options->quantized_bias_type == tflite::TensorType::INT32 && !context.has_input(3)) {
+    conv.spec.short_rule = ShortRule::kInt32;
+  }
   FB_ASSIGN(const WeightData data, weight_data(context, context.inputs[1]));
   if (context.node->op == Op::CONV_3D_TRANSPOSE && conv.spec.scheme != Scheme::kFloat)
     return unsupported_types(context);

@@ -122,6 +122,8 @@ Result<Prepared> prepare_fully_connected(const OpContext& context) {
   const TensorInfo* bias = context.has_input(2) ? &context.inputs[2] : nullptr;
   FB_ASSIGN(ProductSpec spec, product_spec(context, {input, weights, bias, output, static_cast<int32_t>(shape.units), 0,
                                                      options.fused_activation_function, true}));
+  spec.rounding = Rounding::kOnce;
+  spec.short_rule = ShortRule::kOnce;
   FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {
     case Scheme::kFloat: return make_dense<GemmF32Kernel>(shape, std::move(spec), data);

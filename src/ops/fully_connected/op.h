@@ -6,7 +6,8 @@
 // with int8 or int4 weights and int64 or int32 bias; legacy uint8; hybrid (float32 with int8, int4 or int2 weights):
 // each row of the input is quantized by its own range, asymmetrically if the option says so.
 //
-// int8 and uint8 outputs may differ from LiteRT's reference kernels by one unit, for the reason given in ops/conv/op.h.
+// LiteRT rounds these products once, where convolutions round twice. int8 and uint8 outputs may differ from its own by one
+// unit, for the reason given in ops/conv/op.h.
 #pragma once
 
 #include <span>

@@ -1,7 +1,7 @@
 """DEPTHWISE_CONV_2D: multipliers 1 to 4, paddings, strides, dilations, fused activations."""
 
 from builder import opt
-from case import rng_for, single_op
+from case import OTHER_ROUNDING, rng_for, single_op
 from products import SCHEMES, activation_input, bias, output, weight
 from values import ACTIVATIONS
 
@@ -82,7 +82,7 @@ def depthwise(
         [output(rng, scheme, x, w, depth)],
         options,
         version,
-        scheme.tolerance,
+        OTHER_ROUNDING if scheme_name == "int8_int4" else scheme.tolerance,
     )
 
 
