@@ -40,6 +40,7 @@ void add_eval(CLI::App& app, CommonFlags& common, Action& action);
 void add_inspect(CLI::App& app, CommonFlags& common, Action& action);
 void add_report(CLI::App& app, CommonFlags& common, Action& action);
 void add_bench(CLI::App& app, CommonFlags& common, Action& action);
+void add_operators(CLI::App& app, CommonFlags& common, Action& action);
 
 // A subcommand with the common flags; `examples` stands at the end of its help.
 CLI::App* add_command(CLI::App& app, CommonFlags& common, const std::string& name, const std::string& description,

@@ -54,8 +54,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Print this help");
-  for (const auto add :
-       {add_convert, add_quantize, add_calibrate, add_run, add_compare, add_eval, add_inspect, add_report, add_bench})
+  for (const auto add : {add_convert, add_quantize, add_calibrate, add_run, add_compare, add_eval, add_inspect,
+                         add_report, add_bench, add_operators})
     add(app, common, action);
   const bool json = asks_for_json(argc, argv);
   try {

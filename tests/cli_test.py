@@ -329,3 +329,12 @@ def test_bench():
 
 def test_bench_shapes():
     assert run_json("bench", ADDER, "--runs", "1", "--shape", "left=1,9", "--shape", "right=1,9")["runs"] == 1
+
+
+def test_operators():
+    by_type = {op["type"]: op for op in run_json("operators")}
+    assert by_type["CONV_2D"] == {"type": "CONV_2D", "custom": False, "inputs": [2, 3], "int8": True, "int16": True, "weights": "hybrid"}
+    assert by_type["DEPTHWISE_CONV_2D"]["weights"] == by_type["GATHER"]["weights"] == "stored"
+    assert by_type["TFLite_Detection_PostProcess"]["custom"] and by_type["CONCATENATION"]["inputs"][1] == -1
+    assert not by_type["WHILE"]["int8"] and list(by_type) == sorted(by_type)
+    assert f"{len(by_type)} operators" in run("operators").stdout

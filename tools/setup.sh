@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what fewbits is built and tested with, on Debian 12: packages as root, the test oracle into .venv.
 #
-#   tools/setup.sh [build|test|python]      build: what the product needs (default); test: that, and all that the tests need;
-#                                           python: that of build, and what the Python package and its tests need
+#   tools/setup.sh [build|test|python|pages]    build: what the product needs (default); test: that, and all that the tests need;
+#                                               python: that of build, and what the Python package and its tests need;
+#                                               pages: that of build, and what the site needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-build}
@@ -15,6 +16,9 @@ if [ "$what" = test ]; then
 fi
 if [ "$what" = python ]; then
   packages+=(python3-dev chromium chromium-driver libonnx-testdata)
+fi
+if [ "$what" = pages ]; then
+  packages+=(doxygen)
 fi
 missing=()
 for package in "${packages[@]}"; do

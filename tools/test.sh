@@ -30,12 +30,13 @@ step_gcc() {
 }
 step_conformance() {
   [ -f build/conformance/manifest.json ] || "$FEWBITS_PYTHON" tests/conformance/generate.py build/conformance
-  build/release/tests/conformance_runner build/conformance --quiet
+  build/release/tests/conformance_runner build/conformance --quiet --kernels build/conformance/kernels_best.json
   for isa in baseline avx2 avx512; do
-    FEWBITS_ISA=$isa build/release/tests/conformance_runner build/conformance --quiet
+    FEWBITS_ISA=$isa build/release/tests/conformance_runner build/conformance --quiet --kernels build/conformance/kernels_$isa.json
     FEWBITS_ISA=$isa build/release/tests/kernels_test --gtest_brief=1
   done
   build/release/tests/conformance_runner build/conformance --quiet --threads 2
+  python3 tools/operators.py --check
 }
 # The wheel, and its tests in an environment that holds nothing of this tree. It is built in the release build's folder, whose objects
 # are the same: a minute, not ten. Without isolation, as pip's temporary environment would leave paths there that are gone.
@@ -52,12 +53,15 @@ step_python() {
   (cd "$env" && bin/python -m mypy --config-file ../../pyproject.toml)
   "$env/bin/python" -m pytest -q python/tests
 }
-# docs/ as a site, under build/site: links and anchors that lead nowhere fail. (step_python runs the pages' commands.)
+# docs/ as a site, under build/site: links and anchors that lead nowhere fail, and so do comments of the API that Doxygen cannot read.
+# (step_python runs the pages' commands.)
 step_pages() {
+  bash tools/setup.sh pages
   local env=build/pages-env
   [ -x "$env/bin/mkdocs" ] || "$FEWBITS_PYTHON" -m venv "$env"
   "$env/bin/pip" install --quiet --disable-pip-version-check -r docs/requirements.txt
   NO_MKDOCS_2_WARNING=1 "$env/bin/mkdocs" build --strict
+  doxygen docs/Doxyfile
 }
 step_models() { "$FEWBITS_PYTHON" -m pytest -q tests/models; }
 # SavedModels, Keras files and their parts against TensorFlow and Keras: FEWBITS_PEERS is a Python with tensorflow, ai-edge-litert, pytest.

@@ -94,6 +94,22 @@ struct ModelDescription {
 
 ModelDescription describe_model(const Model& model);
 
+// What is known of an operator, whatever model it stands in.
+struct OperatorSupport {
+  enum class Weights {
+    kNone,    // has none, or keeps them in float
+    kStored,  // constants are stored in int8 and computed in float
+    kHybrid,  // int8 constants are multiplied by activations that become int8 on the fly
+  };
+  std::string type;  // "CONV_2D", or a custom operator's own code
+  bool custom = false;
+  int min_inputs = 1, max_inputs = 1;  // max_inputs is -1 where any number goes
+  bool int8 = false, int16 = false;    // forms of integer activations that quantization may give it
+  Weights weights = Weights::kNone;    // what the weights mode does
+};
+// Every operator that fewbits runs, by type.
+std::vector<OperatorSupport> describe_operators();
+
 // A constant's values as the file has them: integers are not turned into the real numbers that they stand for. kInvalidArgument
 // for what is no constant, kUnsupported for values that the file stores sparse.
 Result<Array> constant_array(const Model& model, int32_t subgraph, int32_t tensor);

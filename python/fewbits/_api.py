@@ -1,4 +1,7 @@
-"""The functions of the package: what the command line's commands do, on Models in memory."""
+"""The functions of the package: what the command line's commands do, on Models in memory.
+
+Each writes out all of its keywords, though many share them: help(), editors and type checkers show these lists to users.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,7 @@ class Quantized:
         return quantized_html(self)
 
 
-def _dataset_for(
+def dataset_for(
     data: Data, model: Model, signature: str, preprocess: Preprocess | None, sample_rate: int, ignore_nonfinite: bool
 ) -> Dataset:
     return dataset(
@@ -116,7 +119,7 @@ def calibrate(
 ) -> Calibration:
     """Measures what the model's tensors range over. `samples`: the first so many (0: all), or with `seed` as many drawn."""
     float_model = load(model)
-    source = _dataset_for(data, float_model, signature, preprocess, sample_rate, ignore_nonfinite)
+    source = dataset_for(data, float_model, signature, preprocess, sample_rate, ignore_nonfinite)
     with Bar("calibrating", progress) as listener:
         return _native.calibrate(
             float_model, source, signature, samples, seed, threads or default_threads(), ignore_nonfinite, listener
@@ -212,7 +215,7 @@ def compare(
     others: use the samples that `samples` and `seed` would leave out, which calibration did not see.
     """
     first = load(reference)
-    source = _dataset_for(data, first, signature, preprocess, sample_rate, ignore_nonfinite)
+    source = dataset_for(data, first, signature, preprocess, sample_rate, ignore_nonfinite)
     with Bar("comparing", progress) as listener:
         return _native.compare(
             first, load(other), source, signature, samples, seed, others, threads or default_threads(), layers, listener
@@ -236,7 +239,7 @@ def evaluate(
 ) -> Accuracy:
     """How often a classifier is right on labelled data."""
     classifier = load(model)
-    source = _dataset_for(data, classifier, signature, preprocess, sample_rate, ignore_nonfinite)
+    source = dataset_for(data, classifier, signature, preprocess, sample_rate, ignore_nonfinite)
     with Bar("evaluating", progress) as listener:
         return _native.evaluate(
             classifier, source, signature, samples, seed, others, threads or default_threads(), label_offset, listener

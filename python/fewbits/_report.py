@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from . import _native
-from ._api import ModelLike, default_threads, load
-from ._data import Data, dataset
+from ._api import ModelLike, dataset_for, default_threads, load
+from ._data import Data
 from ._native import Preprocess
 from ._progress import Bar, Progress
 
@@ -46,13 +46,11 @@ class Report:
             return
         if data is None:
             raise TypeError("a report of two models needs data= to run them on")
-        source = dataset(
-            data, first, signature=signature, preprocess=preprocess, sample_rate=sample_rate, skip_nonfinite=ignore_nonfinite
-        )
-        flags = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
+        source = dataset_for(data, first, signature, preprocess, sample_rate, ignore_nonfinite)
+        path = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
         with Bar("comparing", progress) as listener:
             self._native = _native.report_of_two(
-                first, load(other), source, signature, samples, seed, others, threads, runs, worst, flags, listener
+                first, load(other), source, signature, samples, seed, others, threads, runs, worst, path, listener
             )
 
     @property

@@ -1,8 +1,9 @@
 // Runs the generated single-operator cases (generate.py) in our runtime and compares with the answers of LiteRT.
 //
-//   conformance_runner DIR [--family F]... [--case SUBSTRING] [--threads N] [--quiet]
+//   conformance_runner DIR [--family F]... [--case SUBSTRING] [--threads N] [--quiet] [--kernels OUT.json]
 //
-// DIR holds manifest.json. Prints each failure and a line an operator; exits 1 when any case fails or none ran.
+// DIR holds manifest.json. Prints each failure and a line an operator; exits 1 when any case fails or none ran. OUT.json gets,
+// for each operator and kind of case, the kernels that ran and the versions that the writer gives: tools/operators.py uses it.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include "base/half.h"
 #include "calibrate/npy_zip.h"
 #include "formats/tflite/reader.h"
+#include "formats/tflite/writer.h"
 #include "runtime/session.h"
 
 namespace fewbits {
@@ -24,11 +26,36 @@ namespace {
 using nlohmann::json;
 
 struct Arguments {
-  std::string dir, case_filter;
+  std::string dir, case_filter, kernels_path;
   std::set<std::string> families;
   int threads = 1;
   bool quiet = false;
 };
+
+// What was seen of an operator in cases of one kind.
+struct Seen {
+  std::set<std::string> kernels;
+  std::set<int32_t> versions;
+};
+using SeenByCase = std::map<std::pair<std::string, std::string>, Seen>;  // operator, dtype
+
+Status note(const runtime::Session& session, const std::string& op, Seen& seen) {
+  const runtime::Plan& plan = session.plan();
+  for (size_t i = 0; i < plan.steps().size(); ++i) {
+    const Node& node = plan.graph().node(plan.steps()[i].node);
+    if (node.type_name() == op && !session.choice(i).empty()) seen.kernels.insert(session.choice(i));
+  }
+  FB_ASSIGN(const auto written, tflite_format::write_bytes(plan.model()));
+  const auto owner = std::make_shared<const std::vector<uint8_t>>(written);
+  FB_ASSIGN(const Model read, tflite_format::read_bytes(*owner, owner, "written"));
+  for (const Graph& graph : read.graphs) {
+    for (size_t i = 0; i < graph.node_count(); ++i) {
+      const Node& node = graph.node(static_cast<NodeId>(i));
+      if (node.type_name() == op) seen.versions.insert(node.version);
+    }
+  }
+  return {};
+}
 
 double element(DType type, const void* data, size_t i) {
   switch (type) {
@@ -103,7 +130,7 @@ Status feed(runtime::Session& session, size_t i, const calibrate::Array& array) 
   return {};
 }
 
-Status run_case(const std::string& base, const json& entry, const Arguments& arguments) {
+Status run_case(const std::string& base, const json& entry, const Arguments& arguments, Seen* seen) {
   FB_ASSIGN(Model read, tflite_format::read_file(base + ".tflite"));
   const auto model = std::make_shared<const Model>(std::move(read));
   FB_ASSIGN(const auto arrays, calibrate::NpzReader::open(base + ".npz"));
@@ -128,7 +155,16 @@ Status run_case(const std::string& base, const json& entry, const Arguments& arg
       if (!same) return with_context(same.error(), fmt::format("output {}{}", i, suffix));
     }
   }
-  return {};
+  return seen == nullptr ? Status{} : note(*session, entry.at("op"), *seen);
+}
+
+bool write_kernels(const SeenByCase& seen, const std::string& path) {
+  json list = json::array();
+  for (const auto& [key, what] : seen) {
+    list.push_back({{"op", key.first}, {"dtype", key.second}, {"kernels", what.kernels}, {"versions", what.versions}});
+  }
+  std::ofstream file(path);
+  return static_cast<bool>(file << list.dump(1) << "\n" << std::flush);
 }
 
 int run_all(const Arguments& arguments) {
@@ -136,13 +172,16 @@ int run_all(const Arguments& arguments) {
   const json manifest = json::parse(file, nullptr, false);
   if (!manifest.is_array()) return std::fprintf(stderr, "%s/manifest.json cannot be read\n", arguments.dir.c_str()), 2;
   std::map<std::string, std::pair<int, int>> by_op;  // passed, failed
+  SeenByCase seen;
   int passed = 0, failed = 0;
   for (const json& entry : manifest) {
     const std::string family = entry.at("family"), name = entry.at("name");
     if (!arguments.families.empty() && arguments.families.count(family) == 0) continue;
     if (name.find(arguments.case_filter) == std::string::npos) continue;
-    const Status status = run_case(arguments.dir + "/" + family + "/" + name, entry, arguments);
-    auto& counts = by_op[entry.at("op").get<std::string>() + " " + entry.at("dtype").get<std::string>()];
+    const std::string op = entry.at("op"), dtype = entry.at("dtype");
+    Seen* const to_note = arguments.kernels_path.empty() ? nullptr : &seen[{op, dtype}];
+    const Status status = run_case(arguments.dir + "/" + family + "/" + name, entry, arguments, to_note);
+    auto& counts = by_op[op + " " + dtype];
     ++(status ? counts.first : counts.second);
     ++(status ? passed : failed);
     if (!status && (!arguments.quiet || counts.second <= 2)) {
@@ -154,6 +193,9 @@ int run_all(const Arguments& arguments) {
       std::printf("%-48s %5d passed %5d failed\n", op.c_str(), counts.first, counts.second);
   }
   std::printf("%d passed, %d failed\n", passed, failed);
+  if (!arguments.kernels_path.empty() && !write_kernels(seen, arguments.kernels_path)) {
+    return std::fprintf(stderr, "%s cannot be written\n", arguments.kernels_path.c_str()), 2;
+  }
   return failed > 0 || passed == 0;
 }
 
@@ -170,6 +212,8 @@ int main(int argc, char** argv) {
       arguments.case_filter = argv[++i];
     } else if (argument == "--threads" && i + 1 < argc) {
       arguments.threads = std::stoi(argv[++i]);
+    } else if (argument == "--kernels" && i + 1 < argc) {
+      arguments.kernels_path = argv[++i];
     } else if (argument == "--quiet") {
       arguments.quiet = true;
     } else {
@@ -177,7 +221,9 @@ int main(int argc, char** argv) {
     }
   }
   if (arguments.dir.empty()) {
-    std::fprintf(stderr, "usage: conformance_runner DIR [--family F]... [--case SUBSTRING] [--threads N] [--quiet]\n");
+    std::fprintf(
+        stderr,
+        "usage: conformance_runner DIR [--family F]... [--case SUBSTRING] [--threads N] [--quiet] [--kernels OUT]\n");
     return 2;
   }
   return fewbits::run_all(arguments);

@@ -1,13 +1,14 @@
 // Loading, saving and describing models.
 #include "fewbits/model.h"
 
+#include <algorithm>
 #include <set>
 
 #include "api/runtime/guard.h"
 #include "api/runtime/interface.h"
 #include "formats/tflite/reader.h"
 #include "formats/tflite/writer.h"
-#include "ir/model.h"
+#include "ir/op_def.h"
 
 namespace fewbits {
 
@@ -95,6 +96,31 @@ ModelDescription describe_model(const Model& model) {
   }
   for (const Metadata& item : model.metadata) out.metadata.push_back({item.name, item.data.bytes().size()});
   out.trailer_bytes = model.trailer.bytes().size();
+  return out;
+}
+
+std::vector<OperatorSupport> describe_operators() {
+  using Weights = OperatorSupport::Weights;
+  std::vector<OperatorSupport> out;
+  for (const OpDef* def : all_ops()) {
+    OperatorSupport support;
+    support.custom = def->op == Op::CUSTOM;
+    support.type = support.custom ? def->custom : op_name(def->op);
+    support.min_inputs = def->inputs.min;
+    support.max_inputs = def->inputs.max;
+    support.int8 = def->quant.int8;
+    support.int16 = def->quant.int16;
+    const auto& rules = def->quant.inputs;
+    const bool has_weights = std::any_of(rules.begin(), rules.end(),
+                                         [](const OperandRule& rule) { return rule.kind == OperandQuant::kWeights; });
+    if (!def->quant.hybrid_weights.empty()) {
+      support.weights = Weights::kHybrid;
+    } else if (has_weights || (def->flags & kTable) != 0) {
+      support.weights = Weights::kStored;
+    }
+    out.push_back(std::move(support));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.type < b.type; });
   return out;
 }
 
