@@ -15,7 +15,7 @@ if [ "$what" = test ]; then
     g++-aarch64-linux-gnu qemu-user-static)
 fi
 if [ "$what" = python ]; then
-  packages+=(python3-dev chromium chromium-driver libonnx-testdata)
+  packages+=(python3-dev chromium chromium-driver libonnx-testdata espeak-ng)
 fi
 if [ "$what" = pages ]; then
   packages+=(doxygen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -21,6 +22,10 @@ def bytes_text(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
+
+
+def _file_name(path: str) -> str:
+    return os.path.basename(path.rstrip("/"))
 
 
 def decibel_text(value: float) -> str:
@@ -48,7 +53,7 @@ def model_text(model: Model) -> str:
     operators = sum(len(graph.operators) for graph in about.subgraphs)
     ways = model.signature()
     return (
-        f"<fewbits.Model {about.path or 'in memory'}: {operators} operators, {bytes_text(about.constant_bytes)} of constants, "
+        f"<fewbits.Model {_file_name(about.path) or 'in memory'}: {operators} operators, {bytes_text(about.constant_bytes)} of constants, "
         f"{', '.join(map(_spec, ways.inputs))} -> {', '.join(map(_spec, ways.outputs))}>"
     )
 
@@ -60,7 +65,7 @@ def model_html(model: Model) -> str:
     rows = [("input", s.label, s.dtype, list(s.shape)) for s in ways.inputs]
     rows += [("output", s.label, s.dtype, list(s.shape)) for s in ways.outputs]
     return (
-        f"<p><b>{escape(about.path or 'model in memory')}</b>: {sum(types.values())} operators, "
+        f"<p><b>{escape(_file_name(about.path) or 'model in memory')}</b>: {sum(types.values())} operators, "
         f"{bytes_text(about.constant_bytes)} of constants</p>"
         + _table(("", "name", "type", "shape"), rows)
         + _table(("operator", "count"), types.most_common())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from types import TracebackType
 from typing import Any, Callable, Union
 
@@ -37,7 +38,9 @@ class Bar:
 
     def _update(self, done: int, total: int) -> None:
         if self._bar is None:
-            from tqdm.auto import tqdm
+            with warnings.catch_warnings():  # in notebooks without ipywidgets, where its plain bar does as well
+                warnings.simplefilter("ignore")
+                from tqdm.auto import tqdm
 
             self._bar = tqdm(desc=self._work, total=total or None, unit="sample", delay=_DELAY_SECONDS, leave=False)
         self._bar.update(done - self._bar.n)
