@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter as Theirs
+from ai_edge_litert.interpreter import OpResolverType as TheirResolver
 
 from conftest import IMAGE, KERAS_QUANTIZED, LANDMARKS
 from fewbits.lite import Interpreter as Ours
@@ -15,7 +16,9 @@ from real_models import float_models, integer_models
 MADE = ["classifier", "integer_classifier"]
 REAL = {model.name: model.path for model in float_models() + integer_models()}
 MODELS = [*MADE, *sorted(REAL)]
-QUANTIZED_STEPS = 4  # LiteRT's own XNNPACK and reference kernels differ by as much on deep models
+# How many steps of their output integers may be from LiteRT's reference kernels: one where a layer may round in another way. With a
+# softmax behind 50 layers, one step of a logit is up to ten of a probability.
+QUANTIZED_STEPS = {"mobilenet_v1_025_qat_uint8": 16, "mobilenet_v2_int8": 16}
 # Integers inside and floats outside: far apart only as a whole. MoveNet and SSD pick the largest of near-equal scores, so that one
 # step moves a point or a box: tests/models judges those two on photographs.
 HYBRID = ("emotion_model_quantized", "dtln_model_quant_1", "dtln_model_quant_2", "mnist_lstm_int8")
@@ -35,6 +38,9 @@ def same(mine, theirs):
 def path_of(request):
     """The file of a model of MODELS."""
     return lambda name: request.getfixturevalue(name) if name in MADE else REAL[name]
+
+
+BY_REFERENCE = {"experimental_op_resolver_type": TheirResolver.BUILTIN_REF}
 
 
 def both(path, **arguments):
@@ -84,9 +90,15 @@ def test_details_are_the_same(name, path_of):
             interpreter.allocate_tensors()
 
 
+def of_integers(path):
+    return any(np.issubdtype(detail["dtype"], np.integer) for detail in Ours(str(path)).get_output_details())
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_values_are_the_same(name, path_of):
-    mine, theirs = both(path_of(name))
+    path = path_of(name)
+    # LiteRT's two sets of kernels round integers in different ways; ours is that of the reference.
+    mine, theirs = Ours(str(path)), Theirs(str(path), **(BY_REFERENCE if of_integers(path) else {}))
     for interpreter in (mine, theirs):
         interpreter.allocate_tensors()
     for seed in range(2):
@@ -102,7 +114,7 @@ def test_values_are_the_same(name, path_of):
             if name in PICKY:
                 continue
             if np.issubdtype(a.dtype, np.integer):
-                assert np.max(np.abs(a.astype(int) - b.astype(int))) <= QUANTIZED_STEPS
+                assert np.max(np.abs(a.astype(int) - b.astype(int))) <= QUANTIZED_STEPS.get(name, 1) and np.argmax(a) == np.argmax(b)
             elif name in HYBRID:
                 assert np.linalg.norm(a - b) <= 0.1 * np.linalg.norm(b)
             else:
@@ -112,8 +124,7 @@ def test_values_are_the_same(name, path_of):
 @pytest.mark.parametrize("name", MADE)
 def test_constants_and_intermediates_are_the_same(name, path_of):
     mine = Ours(model_path=path_of(name), experimental_preserve_all_tensors=True)
-    with pytest.warns(UserWarning):
-        theirs = Theirs(model_path=path_of(name), experimental_preserve_all_tensors=True)
+    theirs = Theirs(model_path=path_of(name), experimental_preserve_all_tensors=True, **BY_REFERENCE)
     for interpreter in (mine, theirs):
         interpreter.allocate_tensors()
         detail = interpreter.get_input_details()[0]
@@ -125,10 +136,7 @@ def test_constants_and_intermediates_are_the_same(name, path_of):
             a, b = mine.get_tensor(index), theirs.get_tensor(index)
             assert a.dtype == b.dtype and a.shape == b.shape
             if a.dtype == np.int8:
-                # LiteRT's reference kernels round products in another way than XNNPACK and we do: one element in ten thousand differs
-                # by a step after four products, and that spreads. It must stay few steps, and without a side that it leans to.
-                steps = a.astype(int) - b.astype(int)
-                assert np.max(np.abs(steps)) <= QUANTIZED_STEPS and abs(np.mean(steps)) < 0.1, (operator["op_name"], index)
+                np.testing.assert_array_equal(a, b, err_msg=f"{operator['op_name']} {index}")
             else:
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
             compared += 1
