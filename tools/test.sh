@@ -3,12 +3,11 @@
 #
 #   tools/test.sh [STEP]...
 #     setup style gcc conformance models      what runs when none is named
-#     asan fuzz tsan install                  what CI (.ci/run) runs after these: sanitizers, every reader of bytes for a minute,
-#                                             the threaded part, the installed package
-#     python                                  the wheel, and its tests in an environment of its own
+#     asan fuzz tsan install python pages     what CI (.ci/run) runs after these: sanitizers, every reader of bytes for a minute,
+#                                             the threaded part, the installed package, the wheel with its tests and the notebooks
+#                                             in an environment of its own, docs/ and the API's reference as a site (build/site)
 #     fuzz_run                                models of any bytes, planned, run and quantized: ten minutes
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
-#     pages                                   docs/ as a site, under build/site
 #     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,8 +44,13 @@ step_python() {
   local maker=build/python-build env=build/python-env
   [ -x "$maker/bin/python" ] || "$FEWBITS_PYTHON" -m venv "$maker"
   "$maker/bin/python" -m pip install --quiet --disable-pip-version-check 'pip>=23.1' 'scikit-build-core>=0.10' 'nanobind>=2.4' numpy
+  rm -rf build/dist
   "$maker/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation . -w build/dist \
     -C build-dir=build/release -C cmake.define.FEWBITS_BUILD_TESTS=ON
+  local bytes
+  bytes=$(cat build/dist/fewbits-*.whl | wc -c)
+  echo "the wheel: $bytes bytes"
+  [ "$bytes" -lt 8000000 ]
   cmake --build build/release --target fewbits_cli  # the tests compare with it
   "$FEWBITS_PYTHON" -m venv --clear "$env"
   "$env/bin/pip" install --quiet --disable-pip-version-check build/dist/fewbits-*.whl -r tests/requirements.txt -r python/tests/requirements.txt
