@@ -35,7 +35,9 @@ TEST(ApiModel, ConstantsAreReadAsStored) {
   for (size_t i = 0; i < graph.tensors.size(); ++i) {
     const auto array = constant_array(*model, 0, static_cast<int32_t>(i));
     ASSERT_EQ(array.has_value(), graph.tensors[i].constant);
-    if (array) EXPECT_EQ(array->bytes.size(), graph.tensors[i].bytes);
+    if (array) {
+      EXPECT_EQ(array->bytes.size(), graph.tensors[i].bytes);
+    }
   }
   EXPECT_ERROR(constant_array(*model, 0, 9999), ErrorCode::kInvalidArgument, "no tensor 9999");
   EXPECT_ERROR(constant_array(*model, 7, 0), ErrorCode::kInvalidArgument, "subgraph 7");

@@ -16,6 +16,8 @@ enum class Rounding : uint8_t { kTwice, kOnce };
 // 1.5 * 2^23: float32 numbers around it are whole, so that adding it rounds.
 constexpr float kWholeNumbers = 12582912.0f;
 
+constexpr float kSlightlyMore = 1.0f + 0x1p-22f;  // than 1
+
 // A multiplier below 1 as fraction * power: fraction in [1/2, 1), power a power of two that is 2^-22 of itself too large.
 // One of 1 or more is its own fraction, and power is 1, likewise too large. offset is -kWholeNumbers * power, exactly.
 struct SplitMultiplier {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "kernels/requantize.h"
 
 namespace fewbits::ops {
 namespace {
@@ -16,8 +17,8 @@ namespace {
 constexpr size_t kBytes = 256;
 
 // The rule's results: row x holds those of byte x with every byte.
-template <class T>
-std::vector<T> all_pairs(BinaryRow<SumRowArgs, T> exact, const SumRowArgs& args) {
+template <class T, class Args>
+std::vector<T> all_pairs(BinaryRow<Args, T> exact, const Args& args) {
   std::array<T, kBytes> bytes;
   for (size_t i = 0; i < kBytes; ++i) bytes[i] = static_cast<T>(i);
   std::vector<T> results(kBytes * kBytes);
@@ -25,8 +26,8 @@ std::vector<T> all_pairs(BinaryRow<SumRowArgs, T> exact, const SumRowArgs& args)
   return results;
 }
 
-template <class T>
-bool equals(FloatRow row, const FloatSumArgs& args, const std::vector<T>& results) {
+template <class T, class Row, class Args>
+bool equals(Row row, const Args& args, const std::vector<T>& results) {
   std::array<T, kBytes> bytes, out;
   for (size_t i = 0; i < kBytes; ++i) bytes[i] = static_cast<T>(i);
   for (size_t x = 0; x < kBytes; ++x) {
@@ -83,6 +84,40 @@ std::optional<FloatSumArgs> find_float_row(FloatRow row, BinaryRow<SumRowArgs, T
   return std::nullopt;
 }
 
+FloatProductRows select_float_product_rows(const char** name) noexcept {
+#if defined(__x86_64__)
+  if (isa() >= Isa::kAvx512) {
+    *name = "avx512";
+    return {float_product_row_avx512, float_gate_row_avx512};
+  }
+#endif
+  *name = "";
+  return {};
+}
+
+template <class T>
+std::optional<FloatProductArgs> find_float_product(FloatProductRow row, BinaryRow<ProductRowArgs, T> exact,
+                                                   const ProductRowArgs& args) {
+  if (row == nullptr) return std::nullopt;
+  constexpr int32_t kShift = std::is_same_v<T, uint8_t> ? 128 : 0;
+  FloatProductArgs candidate;
+  candidate.a_zero = static_cast<float>(args.a_zero - kShift);
+  candidate.b_zero = static_cast<float>(args.b_zero - kShift);
+  candidate.power = std::ldexp(kSlightlyMore, -args.out.right);
+  candidate.offset = -kWholeNumbers * candidate.power;
+  candidate.out_zero = args.out_zero - kShift;
+  candidate.lo = args.lo - kShift;
+  candidate.hi = args.hi - kShift;
+  candidate.flip = kShift;
+  const auto fraction = static_cast<float>(std::ldexp(static_cast<double>(args.out.value), args.out.left - 31));
+  const std::vector<T> results = all_pairs(exact, args);
+  for (const int step : {0, 1, -1}) {
+    candidate.fraction = neighbour(fraction, step);
+    if (equals(row, candidate, results)) return candidate;
+  }
+  return std::nullopt;
+}
+
 ByteProductRow select_byte_product_row(const char** name) noexcept {
 #if defined(__x86_64__)
   if (isa() >= Isa::kAvx512) {
@@ -110,6 +145,10 @@ std::optional<ByteProductArgs> byte_product_args(const ProductRowArgs& args) {
 template std::optional<ByteProductArgs> byte_product_args<int8_t>(const ProductRowArgs&);
 template std::optional<ByteProductArgs> byte_product_args<uint8_t>(const ProductRowArgs&);
 template std::optional<FloatSumArgs> find_float_row(FloatRow, BinaryRow<SumRowArgs, int8_t>, const SumRowArgs&);
+template std::optional<FloatProductArgs> find_float_product(FloatProductRow, BinaryRow<ProductRowArgs, int8_t>,
+                                                            const ProductRowArgs&);
+template std::optional<FloatProductArgs> find_float_product(FloatProductRow, BinaryRow<ProductRowArgs, uint8_t>,
+                                                            const ProductRowArgs&);
 template std::optional<FloatSumArgs> find_float_row(FloatRow, BinaryRow<SumRowArgs, uint8_t>, const SumRowArgs&);
 
 }  // namespace fewbits::ops

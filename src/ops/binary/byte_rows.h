@@ -1,8 +1,8 @@
 // Rows of sums and products of bytes, 64 at a time: several times faster than the general loops of rows.h, which say what
 // the results must be. Plain data and pointers only: ISA files include this.
 //
-// Products follow their rule step by step. Sums are computed in float32 by a formula that is used only where it was
-// compared with the rule for all 65,536 pairs of bytes, when the plan was made.
+// Both are computed in float32 by formulas that are used only where they were compared with the rule for all 65,536 pairs of
+// bytes, when the plan was made. Products for which none is found follow their rule step by step.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +31,31 @@ void float_row_avx512(const FloatSumArgs& args, const void* a, size_t a_step, co
 // The best for this machine, or null.
 FloatRow select_float_row(const char** name) noexcept;
 
+// q = nearest_even(nearest_even((a - a_zero) * (b - b_zero) * fraction) * power) + out_zero, clamped: the two roundings of
+// the rule as kernels/requantize.h has them, which says what offset is. Bytes and limits as above.
+struct FloatProductArgs {
+  float a_zero = 0, b_zero = 0, fraction = 0, power = 0, offset = 0;
+  int32_t out_zero = 0, lo = 0, hi = 0;
+  uint8_t flip = 0;
+};
+using FloatProductRow = void (*)(const FloatProductArgs& args, const void* a, size_t a_step, const void* b,
+                                 size_t b_step, void* out, size_t count) noexcept;
+// The same with b as floats already less their zero point.
+using FloatGateRow = void (*)(const FloatProductArgs& args, const void* a, const float* b, void* out,
+                              size_t count) noexcept;
+struct FloatProductRows {
+  FloatProductRow row = nullptr;
+  FloatGateRow gate = nullptr;
+};
+
+void float_product_row_avx512(const FloatProductArgs& args, const void* a, size_t a_step, const void* b, size_t b_step,
+                              void* out, size_t count) noexcept;
+void float_gate_row_avx512(const FloatProductArgs& args, const void* a, const float* b, void* out,
+                           size_t count) noexcept;
+
+// The best for this machine, or null.
+FloatProductRows select_float_product_rows(const char** name) noexcept;
+
 // The product rule of rows.h; bytes, zero points and limits in the int8 form as above. out.left is at most kMostLeft, so
 // that nothing overflows.
 struct ByteProductArgs {
@@ -56,5 +81,8 @@ std::optional<ByteProductArgs> byte_product_args(const ProductRowArgs& args);
 // that are ties in exact arithmetic, most often). T: int8_t or uint8_t.
 template <class T>
 std::optional<FloatSumArgs> find_float_row(FloatRow row, BinaryRow<SumRowArgs, T> exact, const SumRowArgs& args);
+template <class T>
+std::optional<FloatProductArgs> find_float_product(FloatProductRow row, BinaryRow<ProductRowArgs, T> exact,
+                                                   const ProductRowArgs& args);
 
 }  // namespace fewbits::ops

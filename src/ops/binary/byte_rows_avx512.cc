@@ -1,4 +1,5 @@
 // Rows of sums and products of bytes for AVX-512, 64 at a time.
+#include "kernels/requantize.h"
 #include "kernels/simd_avx512.h"
 // after the ISA's vectors:
 #include "ops/binary/byte_rows.h"
@@ -39,12 +40,11 @@ FB_INLINE Floats widen(__m512i bytes) {
            Simd::to_float(_mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(bytes, 3)))}};
 }
 
-FB_INLINE __m512i sum(const FloatSumArgs& args, const Floats& a, const Floats& b) {
-  const __m512 a_scale = Simd::set(args.a_scale), b_scale = Simd::set(args.b_scale), offset = Simd::set(args.offset);
+// Rounded, with the zero point, within the limits.
+template <class Args>
+FB_INLINE __m512i narrow(const Args& args, const Floats& real) {
   __m512i y[4];
-  unroll<4>([&]<size_t v>() FB_LAMBDA {
-    y[v] = Simd::to_int_nearest_even(Simd::fma(a.x[v], a_scale, Simd::fma(b.x[v], b_scale, offset)));
-  });
+  unroll<4>([&]<size_t v>() FB_LAMBDA { y[v] = Simd::to_int_nearest_even(real.x[v]); });
   const __m512i zero = _mm512_set1_epi16(static_cast<int16_t>(args.out_zero));
   const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(y[0], y[1]), zero);
   const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(y[2], y[3]), zero);
@@ -52,6 +52,13 @@ FB_INLINE __m512i sum(const FloatSumArgs& args, const Floats& a, const Floats& b
   // Packing went by lanes of 128 bits: dword 4 * lane + v holds four of vector v.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   return _mm512_permutexvar_epi32(order, bytes);
+}
+
+FB_INLINE __m512i sum(const FloatSumArgs& args, const Floats& a, const Floats& b) {
+  const __m512 a_scale = Simd::set(args.a_scale), b_scale = Simd::set(args.b_scale), offset = Simd::set(args.offset);
+  Floats y;
+  unroll<4>([&]<size_t v>() FB_LAMBDA { y.x[v] = Simd::fma(a.x[v], a_scale, Simd::fma(b.x[v], b_scale, offset)); });
+  return narrow(args, y);
 }
 
 void sum_row(const FloatSumArgs& shared, const int8_t* a, size_t a_step, const int8_t* b, size_t b_step, int8_t* out,
@@ -67,6 +74,49 @@ void sum_row(const FloatSumArgs& shared, const int8_t* a, size_t a_step, const i
 }
 
 // ---- products ----
+
+FB_INLINE Floats less(Floats x, __m512 zero) {
+  unroll<4>([&]<size_t v>() FB_LAMBDA { x.x[v] = _mm512_sub_ps(x.x[v], zero); });
+  return x;
+}
+
+FB_INLINE __m512i product(const FloatProductArgs& args, const Floats& a, const Floats& b) {
+  const __m512 fraction = Simd::set(args.fraction), power = Simd::set(args.power), offset = Simd::set(args.offset);
+  Floats y;
+  unroll<4>([&]<size_t v>() FB_LAMBDA {
+    const __m512 whole = Simd::fma(_mm512_mul_ps(a.x[v], b.x[v]), fraction, Simd::set(kWholeNumbers));
+    y.x[v] = Simd::fma(whole, power, offset);
+  });
+  return narrow(args, y);
+}
+
+void product_row(const FloatProductArgs& shared, const int8_t* a, size_t a_step, const int8_t* b, size_t b_step,
+                 int8_t* out, size_t count) {
+  const FloatProductArgs args = shared;
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(args.flip));
+  const __m512 a_zero = Simd::set(args.a_zero), b_zero = Simd::set(args.b_zero);
+  const Floats a_first = less(widen(load_bytes(a, 0, 0, 0, flip)), a_zero);
+  const Floats b_first = less(widen(load_bytes(b, 0, 0, 0, flip)), b_zero);
+  by_steps(count, [&](size_t i, __mmask64 present) FB_LAMBDA {
+    const Floats x = a_step == 0 ? a_first : less(widen(load_bytes(a, 1, i, present, flip)), a_zero);
+    const Floats y = b_step == 0 ? b_first : less(widen(load_bytes(b, 1, i, present, flip)), b_zero);
+    _mm512_mask_storeu_epi8(out + i, present, _mm512_xor_si512(product(args, x, y), flip));
+  });
+}
+
+void gate_row(const FloatProductArgs& shared, const int8_t* a, const float* b, int8_t* out, size_t count) {
+  const FloatProductArgs args = shared;
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(args.flip));
+  const __m512 a_zero = Simd::set(args.a_zero);
+  by_steps(count, [&](size_t i, __mmask64 present) FB_LAMBDA {
+    Floats y;
+    unroll<4>([&]<size_t v>() FB_LAMBDA {
+      y.x[v] = _mm512_maskz_loadu_ps(static_cast<__mmask16>(present >> (16 * v)), b + i + 16 * v);
+    });
+    const Floats x = less(widen(load_bytes(a, 1, i, present, flip)), a_zero);
+    _mm512_mask_storeu_epi8(out + i, present, _mm512_xor_si512(product(args, x, y), flip));
+  });
+}
 
 // x * 2^left * value / 2^31 with ties upwards, then / 2^right with ties away from zero, as rows.inc has it.
 struct Multiplier {
@@ -135,6 +185,18 @@ void float_row_avx512(const FloatSumArgs& args, const void* a, size_t a_step, co
   if (count == 0) return;
   sum_row(args, static_cast<const int8_t*>(a), a_step, static_cast<const int8_t*>(b), b_step, static_cast<int8_t*>(out),
           count);
+}
+
+void float_product_row_avx512(const FloatProductArgs& args, const void* a, size_t a_step, const void* b, size_t b_step,
+                              void* out, size_t count) noexcept {
+  if (count == 0) return;
+  product_row(args, static_cast<const int8_t*>(a), a_step, static_cast<const int8_t*>(b), b_step,
+              static_cast<int8_t*>(out), count);
+}
+
+void float_gate_row_avx512(const FloatProductArgs& args, const void* a, const float* b, void* out,
+                           size_t count) noexcept {
+  gate_row(args, static_cast<const int8_t*>(a), b, static_cast<int8_t*>(out), count);
 }
 
 void byte_product_row_avx512(const ByteProductArgs& args, const void* a, size_t a_step, const void* b, size_t b_step,

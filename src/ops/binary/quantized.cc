@@ -87,6 +87,30 @@ Prepared rows_kernel(const Broadcast<2>& plan, const Args& row_args, Row row, st
       std::move(choice));
 }
 
+// The gate's copies become floats once.
+template <class T>
+Prepared gate_kernel(const Broadcast<2>& plan, const RepeatedRow& gate, FloatProductArgs product, FloatGateRow row,
+                     std::string choice) {
+  if (gate.operand == 0) std::swap(product.a_zero, product.b_zero);
+  const size_t length = plan.row(), rows = plan.dims[0], copies = gate.copies;
+  return make_kernel(
+      [product, row, length, rows, copies, operand = gate.operand](const RunArgs& args) noexcept {
+        auto* const side_by_side = reinterpret_cast<float*>(args.workspace);
+        const T* in_gate = in<T>(args, operand);
+        for (size_t i = 0; i < length; ++i) {
+          side_by_side[i] = static_cast<float>(static_cast<int8_t>(in_gate[i] ^ product.flip)) - product.b_zero;
+        }
+        for (size_t i = 1; i < copies; ++i) std::copy_n(side_by_side, length, side_by_side + i * length);
+        parallel_for(args.pool, rows, kCheapGrain / length + 1, [&](size_t begin, size_t end) {
+          for (size_t i = begin; i < end; i += copies) {
+            row(product, in<T>(args, 1 - operand) + i * length, side_by_side, out<T>(args) + i * length,
+                std::min(copies, end - i) * length);
+          }
+        });
+      },
+      choice + ", rows side by side", copies * length * sizeof(float));
+}
+
 template <class T, class Args>
 Prepared row_kernel(const OpContext& context, const Broadcast<2>& plan, const Args& row_args, const char* name) {
   const char* isa = "";
@@ -102,6 +126,16 @@ Prepared row_kernel(const OpContext& context, const Broadcast<2>& plan, const Ar
     }
   }
   if constexpr (sizeof(T) == 1 && std::is_same_v<Args, ProductRowArgs>) {
+    const char* float_isa = "";
+    const FloatProductRows float_rows = select_float_product_rows(&float_isa);
+    if (context.outputs[0].count() >= kWorthAllPairs) {
+      if (const auto formula = find_float_product<T>(float_rows.row, row, row_args)) {
+        const std::string chosen = choice + " float rows " + float_isa;
+        const auto gate = repeated_row(plan);
+        return gate ? gate_kernel<T>(plan, *gate, *formula, float_rows.gate, chosen)
+                    : rows_kernel<T>(plan, *formula, float_rows.row, chosen);
+      }
+    }
     const char* byte_isa = "";
     const ByteProductRow byte_row = select_byte_product_row(&byte_isa);
     const auto byte_args = byte_product_args<T>(row_args);

@@ -430,5 +430,54 @@ TEST(BinaryFloatRows, EqualTheSpecificationAndAreMostlyFound) {
   EXPECT_GE(found, 30);  // of 40
 }
 
+// Scales as networks have them. Returns whether a formula was found.
+template <class T>
+bool expect_float_products_equal_specification(uint32_t seed) {
+  test::Random random(seed);
+  const char* name = "";
+  const ops::FloatProductRows rows = ops::select_float_product_rows(&name);
+  const int lo = std::numeric_limits<T>::min(), hi = std::numeric_limits<T>::max();
+  const auto zero = [&] { return static_cast<int32_t>(random.integer(lo, hi)); };
+  const double scale = random.real(0.01f, 0.1f) * random.real(0.003f, 0.1f) / random.real(0.01f, 0.1f);
+  const ops::ProductArgs product{zero(), zero(), zero(), quantize_multiplier(scale), {lo + 2, hi - 1}};
+  const ops::ProductRowArgs args{product.a_zero,   product.b_zero,
+                                 product.out_zero, row_multiplier(product.multiplier),
+                                 product.clamp.lo, product.clamp.hi};
+  const auto formula = ops::find_float_product<T>(rows.row, ops::binary_row_baseline<ops::ProductRowArgs, T>, args);
+  if (!formula) return false;
+  const size_t count = static_cast<size_t>(random.integer(1, 200));
+  test::Guarded<T> a(count), b(count), out(count);
+  test::Guarded<float> gate(count);
+  for (size_t i = 0; i < count; ++i) {
+    a.data()[i] = static_cast<T>(random.integer(lo, hi));
+    b.data()[i] = static_cast<T>(random.integer(lo, hi));
+    gate.data()[i] = static_cast<float>(b.data()[i] - product.b_zero);
+  }
+  for (int steps = 1; steps < 4; ++steps) {
+    const size_t a_step = steps & 1, b_step = steps >> 1;
+    rows.row(*formula, a.data(), a_step, b.data(), b_step, out.data(), count);
+    for (size_t i = 0; i < count; ++i) {
+      EXPECT_EQ(out.data()[i], ops::QuantizedMul{product}(a.data()[i * a_step], b.data()[i * b_step]))
+          << "steps " << steps << " element " << i << " seed " << seed;
+    }
+  }
+  rows.gate(*formula, a.data(), gate.data(), out.data(), count);
+  for (size_t i = 0; i < count; ++i) {
+    EXPECT_EQ(out.data()[i], ops::QuantizedMul{product}(a.data()[i], b.data()[i])) << "gate " << i << " seed " << seed;
+  }
+  return true;
+}
+
+TEST(BinaryFloatRows, ProductsEqualTheSpecificationAndAreMostlyFound) {
+  const char* name = "";
+  if (ops::select_float_product_rows(&name).row == nullptr) return;  // as above
+  int found = 0;
+  for (uint32_t seed = 1; seed <= 20; ++seed) {
+    found += expect_float_products_equal_specification<int8_t>(seed);
+    found += expect_float_products_equal_specification<uint8_t>(seed);
+  }
+  EXPECT_GE(found, 30);  // of 40
+}
+
 }  // namespace
 }  // namespace fewbits

@@ -2,6 +2,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "ops/reduce/column_sums.h"
 #include "ops/reduce/op.h"
 #include "ops/reduce/plan.h"
 #include "ops/support.h"
@@ -46,6 +47,7 @@ struct FloatSum {
   static constexpr size_t kBlock = 64;
   static constexpr bool kOrdered = false;
   size_t count = 0;
+  ColumnSums<float, float> column_sums = select_column_sums<float, float>();
 
   static Acc start() noexcept { return 0; }
   static Total start_total() noexcept { return 0; }
@@ -177,7 +179,7 @@ Result<Prepared> prepare_sum(const OpContext& context, const Axes& axes) {
   const bool mean = context.node->op == Op::MEAN;
   const size_t count = mean && outputs > 0 ? context.inputs[0].count() / outputs : 0;
   switch (context.inputs[0].dtype) {
-    case DType::kFloat32: return reduce_kernel(context, axes, FloatSum{count}, mean ? "mean_f32" : "sum_f32");
+    case DType::kFloat32: return reduce_kernel(context, axes, FloatSum{.count = count}, mean ? "mean_f32" : "sum_f32");
     case DType::kInt32: return reduce_kernel(context, axes, IntegerSum<int32_t>{count}, mean ? "mean_s32" : "sum_s32");
     case DType::kInt64: return reduce_kernel(context, axes, IntegerSum<int64_t>{count}, mean ? "mean_s64" : "sum_s64");
     default: return unsupported_types(context);

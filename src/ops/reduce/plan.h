@@ -79,7 +79,8 @@ Result<Axes> read_axes(const OpContext& context, size_t i);
 
 // A reducer R has: Value and Out, the types of the input and the output; Acc, with R::start() and R::add(Acc, Value),
 // which may be taken over kBlock values at most before R::fold adds them to a Total (start_total()); finish(Total) ->
-// Out. kOrdered: values are taken one after the other in the input's order.
+// Out. kOrdered: values are taken one after the other in the input's order. It may have column_sums, a function of
+// column_sums.h or null, whose sums over kBlock rows are such an Acc.
 
 template <class R>
 struct ReduceLoops {
@@ -95,6 +96,19 @@ struct ReduceLoops {
     std::array<Total, kChunk> totals;
     for (size_t i = 0; i < length; ++i) accumulators[i] = r.start();
     for (size_t i = 0; i < length; ++i) totals[i] = r.start_total();
+    if constexpr (requires { r.column_sums; }) {
+      if (r.column_sums != nullptr && reduced.rank == 1) {
+        const size_t stride = reduced.strides[0];
+        for (size_t row = 0; row < reduced.dims[0];) {
+          const size_t rows = std::min(R::kBlock, reduced.dims[0] - row);
+          r.column_sums(in + row * stride, rows, stride, length, accumulators.data());
+          for (size_t i = 0; i < length; ++i) totals[i] = r.fold(totals[i], accumulators[i]);
+          row += rows;
+        }
+        for (size_t i = 0; i < length; ++i) out[i] = r.finish(totals[i]);
+        return;
+      }
+    }
     size_t taken = 0;
     const auto fold = [&] {
       for (size_t i = 0; i < length; ++i) {

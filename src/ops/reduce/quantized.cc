@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/fixed_point.h"
+#include "ops/reduce/column_sums.h"
 #include "ops/reduce/op.h"
 #include "ops/reduce/plan.h"
 #include "ops/support.h"
@@ -25,6 +26,7 @@ struct QuantizedSum {
   using Total = uint32_t;
   static constexpr size_t kBlock = kNoBlocks;
   static constexpr bool kOrdered = false;
+  ColumnSums<T, Acc> column_sums = select_column_sums<T, Acc>();
   uint32_t zeros = 0;  // the input's zero point times the number of values
   int32_t out_zero = 0;
   FixedMultiplier multiplier;

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/test_support.h"
 #include "ops/one_op.h"
+#include "ops/reduce/column_sums.h"
 
 namespace fewbits {
 namespace {
@@ -236,6 +238,36 @@ TEST(ReduceWindow, Places) {
       .constant(DType::kInt64, {1}, Longs{1})
       .output(DType::kInt32);
   expect_refused(zero.infer(), "holds 0");
+}
+
+// The machine's column sums against plain loops, at widths and heights around its blocks.
+template <class T, class Sum>
+void expect_column_sums(T lo, T hi) {
+  const auto sums_of = ops::select_column_sums<T, Sum>();
+  if (sums_of == nullptr) return;  // the plain loops are all there is
+  test::Random random(5);
+  for (const size_t columns : {size_t{1}, size_t{16}, size_t{63}, size_t{64}, size_t{65}, size_t{128}}) {
+    for (const size_t rows : {size_t{1}, size_t{2}, size_t{254}, size_t{255}, size_t{256}, size_t{600}}) {
+      const size_t stride = columns + 3;
+      test::Guarded<T> in((rows - 1) * stride + columns);
+      for (size_t i = 0; i < (rows - 1) * stride + columns; ++i) {
+        in.data()[i] = i % 3 == 0 ? lo : i % 3 == 1 ? hi : static_cast<T>(random.real(-100, 100));
+      }
+      test::Guarded<Sum> sums(columns);
+      sums_of(in.data(), rows, stride, columns, sums.data());
+      for (size_t c = 0; c < columns; ++c) {
+        Sum expected = 0;
+        for (size_t r = 0; r < rows; ++r) expected += static_cast<Sum>(in.data()[r * stride + c]);
+        ASSERT_EQ(sums.data()[c], expected) << columns << " columns, " << rows << " rows, column " << c;
+      }
+    }
+  }
+}
+
+TEST(ColumnSums, EqualPlainLoops) {
+  expect_column_sums<int8_t, uint32_t>(-128, 127);
+  expect_column_sums<uint8_t, uint32_t>(0, 255);
+  expect_column_sums<float, float>(-1e6f, 0.1f);
 }
 
 }  // namespace
