@@ -166,16 +166,6 @@ Status write_arrays(const std::string& path, std::span<const Array> arrays) {
 
 namespace api {
 
-Status check_threads(int threads) {
-  if (threads >= 1 && threads <= 64) return {};
-  return fail(ErrorCode::kInvalidArgument, "threads must be 1 to 64, not {}", threads);
-}
-
-Status check_model(const ModelPtr& model) {
-  if (model != nullptr) return {};
-  return fail(ErrorCode::kInvalidArgument, "there is no model: the pointer is null");
-}
-
 Result<calibrate::SampleWalk> chosen_samples(const Dataset& data, const SampleChoice& choice) {
   const size_t size = data.size();
   if (size == Dataset::kUnknownSize) {

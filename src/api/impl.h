@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "api/runtime/checks.h"
 #include "calibrate/collector.h"
 #include "calibrate/dataset.h"
 #include "fewbits/calibrate.h"
@@ -19,9 +20,6 @@ struct Dataset::Impl {
 };
 
 namespace api {
-
-Status check_threads(int threads);
-Status check_model(const ModelPtr& model);
 
 // The samples that a choice means; kInvalidArgument when that is none.
 Result<calibrate::SampleWalk> chosen_samples(const Dataset& data, const SampleChoice& choice);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 
+#include "api/runtime/checks.h"
 #include "api/runtime/guard.h"
 #include "api/runtime/interface.h"
 #include "api/runtime/plan_cache.h"
@@ -18,8 +19,6 @@
 
 namespace fewbits {
 namespace {
-
-constexpr int kMostThreads = 64;
 
 bool is_dynamic(const TensorSpec& spec) { return !is_static(spec.shape); }
 
@@ -49,10 +48,8 @@ struct Runtime::Impl {
   const Graph& graph() const { return model->graphs[static_cast<size_t>(interface.subgraph)]; }
 
   Status start() {
-    if (model == nullptr) return fail(ErrorCode::kInvalidArgument, "there is no model: the pointer is null");
-    if (options.threads < 1 || options.threads > kMostThreads) {
-      return fail(ErrorCode::kInvalidArgument, "threads must be 1 to {}, not {}", kMostThreads, options.threads);
-    }
+    FB_TRY(api::check_model(model));
+    FB_TRY(api::check_threads(options.threads));
     if (options.subgraph) {
       FB_ASSIGN(interface, api::interface_of_subgraph(*model, *options.subgraph));
     } else {
@@ -283,8 +280,9 @@ Result<std::span<std::byte>> Runtime::input_bytes(size_t i) {
   return api::guarded([&]() -> Result<std::span<std::byte>> {
     FB_TRY(impl_->check_input(i));
     FB_TRY(impl_->plan());  // so that the place stays valid over runs
+    FB_ASSIGN(const std::span<std::byte> bytes, impl_->bytes_of(i));
     impl_->filled[i] = 1;
-    return impl_->bytes_of(i);
+    return bytes;
   });
 }
 
@@ -385,8 +383,8 @@ std::vector<KernelChoice> Runtime::kernels() const {
   for (size_t s = 0; s < steps.size(); ++s) {
     const Node& node = impl_->graph().node(steps[s].node);
     KernelChoice choice{steps[s].node, node.type_name(), {}, impl_->session->choice(s), steps[s].prepared.declined};
-    if (!node.outputs.empty() && impl_->graph().valid(node.outputs[0]))
-      choice.name = impl_->graph().value(steps[s].outputs[0]).name;
+    const std::vector<ValueId>& outputs = steps[s].outputs;  // of several nodes in one step, the last one's
+    if (!outputs.empty() && impl_->graph().valid(outputs[0])) choice.name = impl_->graph().value(outputs[0]).name;
     out.push_back(std::move(choice));
   }
   return out;
