@@ -326,45 +326,35 @@ def test_benchmark(classifier):
     assert result.runs == 5 and 0 < result.min_ms <= result.median_ms and result.operators and "median" in repr(result)
 
 
-# A shell starts its background jobs with interrupts ignored, and so would Python's children be.
-TAKE_INTERRUPTS = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+def interrupted(code, after):
+    """Runs code in a process of its own, presses Ctrl-C `after` so many seconds, and gives what it printed then."""
+    # A shell starts its background jobs with interrupts ignored, and so would their children be.
+    program = f"""
+import signal, itertools, numpy, fewbits
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print("ready", flush=True)
+try:
+    {code}
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(after)
+            process.send_signal(signal.SIGINT)
+            return process.communicate(timeout=60)[0], process.returncode
+        finally:
+            process.kill()
 
 
 def test_ctrl_c_stops_a_long_call(classifier):
-    code = f"""
-import itertools, signal, numpy, fewbits
-{TAKE_INTERRUPTS}
-print("ready", flush=True)
-try:
-    fewbits.calibrate({classifier!r}, itertools.repeat(numpy.zeros({IMAGE}, numpy.float32)))
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
-    assert out == "interrupted\n" and process.returncode == 0
+    endless = f"fewbits.calibrate({classifier!r}, itertools.repeat(numpy.zeros({IMAGE}, numpy.float32)))"
+    assert interrupted(endless, after=0.5) == ("interrupted\n", 0)
 
 
 def test_ctrl_c_stops_a_benchmark():
-    model = LANDMARKS
-    code = f"""
-import signal, fewbits
-{TAKE_INTERRUPTS}
-print("ready", flush=True)
-try:
-    fewbits.benchmark({model!r}, runs=1000000)
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert out == "interrupted\n"
+    assert interrupted(f"fewbits.benchmark({LANDMARKS!r}, runs=1000000)", after=1) == ("interrupted\n", 0)
 
 
 def test_import_brings_little():

@@ -155,7 +155,9 @@ void add_layers(report::Data& data, const Comparison& comparison, const report::
   std::map<std::string, const LayerComparison*> by_name;
   for (const LayerComparison& layer : comparison.layers) by_name.emplace(layer.other_name, &layer);
   for (size_t i = 0; i < data.operators.size(); ++i) {
-    const auto found = by_name.find(data.operators[i].output);
+    auto found = by_name.find(data.operators[i].output);
+    // The integers that a DEQUANTIZE makes the model's output of were compared as that output.
+    if (found == by_name.end()) found = by_name.find(report::without_twin(data.operators[i].output));
     if (found != by_name.end()) data.operators[i].error = found->second->error;
     const int theirs = operators.counterparts()[i];
     if (theirs < 0) continue;

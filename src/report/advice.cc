@@ -10,6 +10,8 @@
 #include <map>
 #include <optional>
 
+#include "report/operators.h"
+
 namespace fewbits::report {
 namespace {
 
@@ -119,13 +121,6 @@ std::vector<const OperatorView*> noisiest_layers(const Data& data, size_t count)
   std::vector<const OperatorView*> out;
   for (size_t i = 0; i < std::min(found.size(), count); ++i) out.push_back(found[i].second);
   return out;
-}
-
-std::string without_twin(const std::string& name) {
-  for (const char* twin : {"_int8", "_int16", "_uint8"}) {
-    if (name.ends_with(twin)) return name.substr(0, name.size() - std::string_view(twin).size());
-  }
-  return name;
 }
 
 void advise_on_error(const Data& data, const std::string& flags, std::vector<Advice>& out) {

@@ -12,7 +12,7 @@ namespace fewbits::report {
 namespace {
 
 // What the quantizer puts behind the name of a tensor's integer twin.
-constexpr const char* kTwins[] = {"", "_int8", "_int16", "_uint8"};
+constexpr const char* kTwins[] = {"_int8", "_int16", "_uint8"};
 
 bool is_integer_code(DType type) {
   return type == DType::kInt8 || type == DType::kUInt8 || type == DType::kInt16 || type == DType::kInt4 ||
@@ -85,6 +85,13 @@ const char* precision_name(Precision precision) noexcept {
   }
 }
 
+std::string without_twin(const std::string& name) {
+  for (const char* twin : kTwins) {
+    if (name.ends_with(twin)) return name.substr(0, name.size() - std::string_view(twin).size());
+  }
+  return name;
+}
+
 std::optional<Range> range_of(const TensorDescription& tensor) {
   if (tensor.scale.size() != 1 || !is_integer_code(tensor.dtype)) return std::nullopt;
   const double zero = tensor.zero_point.empty() ? 0.0 : static_cast<double>(tensor.zero_point[0]);
@@ -99,9 +106,9 @@ Operators::Operators(const Model* reference, const Model& model)
   if (reference != nullptr) reference_ = describe_model(*reference).subgraphs.front();
   std::map<std::string, int> by_name;
   for (size_t i = 0; i < reference_.operators.size(); ++i) {
-    for (const char* twin : kTwins) {
-      by_name.try_emplace(output_name(reference_, reference_.operators[i]) + twin, static_cast<int>(i));
-    }
+    const std::string name = output_name(reference_, reference_.operators[i]);
+    by_name.try_emplace(name, static_cast<int>(i));
+    for (const char* twin : kTwins) by_name.try_emplace(name + twin, static_cast<int>(i));
   }
   for (const OperatorDescription& op : model_.operators) {
     const auto found = by_name.find(output_name(model_, op));

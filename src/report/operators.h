@@ -39,5 +39,7 @@ class Operators {
 
 // What integers of this tensor stand for at most; nothing for others.
 std::optional<Range> range_of(const TensorDescription& tensor);
+// A tensor's name without what the quantizer put behind it for its integer twin.
+std::string without_twin(const std::string& name);
 
 }  // namespace fewbits::report
