@@ -99,7 +99,8 @@ def comparison_text(comparison: Comparison) -> str:
             f"(largest {output.error.reference_max_abs:.4g}), agreement {_share(output.agreement)}"
         )
     worst = sorted(comparison.layers, key=lambda layer: layer.error.sqnr_db)[:3]
-    lines += [f"  worst layers: {decibel_text(layer.error.sqnr_db)} {layer.type} {layer.name}" for layer in worst]
+    lines += ["  worst layers:"] if worst else []
+    lines += [f"    {decibel_text(layer.error.sqnr_db)} {layer.type} {layer.name}" for layer in worst]
     return "\n".join(lines)
 
 
