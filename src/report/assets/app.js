@@ -238,7 +238,9 @@ function fewbitsReport(data) {
       operators.forEach((op, place) => {
         const fill = mode === "error" ? errorColour(op) : mode === "time" ? timeColour(op) : colour(op.precision);
         nodes[place].firstChild.style.fill = fill;
-        nodes[place].classList.toggle("pale", mode === "time" && op.ms !== null && op.ms < slowest * 0.15);
+        const isLight = mode === "time" ? op.ms !== null && op.ms < slowest * 0.15
+          : mode === "error" && op.error !== null && (level(op) ?? 45) >= 15;
+        nodes[place].classList.toggle("pale", isLight);
       });
       const present = Object.keys(PRECISIONS).filter((name) => operators.some((op) => op.precision === name));
       const items = mode === "error" ? [10, 20, 30, 45].map((db) => [`${db} dB`, errorColour({ error: { sqnr_db: db } })])
