@@ -200,12 +200,17 @@ void ImportFlags::add(CLI::App& command, bool with_signature) {
       ->allow_extra_args(false)
       ->group(kGroup);
   command.add_flag("--keep-layout", keep_layout, "Channels-first images stay so at inputs and outputs")->group(kGroup);
+  command
+      .add_flag("--fuse-recurrent", fuse_recurrent,
+                "LSTM and simple RNN layers become sequence operators, which keep their state between runs")
+      ->group(kGroup);
 }
 
 ConvertOptions ImportFlags::options() const {
   ConvertOptions options;
   options.signature = signature;
   options.keep_layout = keep_layout;
+  options.fuse_recurrent = fuse_recurrent;
   for (size_t begin = 0; begin < tags.size();) {
     const size_t end = std::min(tags.find(',', begin), tags.size());
     options.tags.push_back(tags.substr(begin, end - begin));

@@ -50,7 +50,7 @@ struct ThreadFlag {
 struct ImportFlags {
   std::string signature, tags;      // tags: "serve,gpu"
   std::vector<std::string> shapes;  // "name=1,3,224,224"
-  bool keep_layout = false;
+  bool keep_layout = false, fuse_recurrent = false;
 
   // `with_signature`: also --signature; other commands have one of their own.
   void add(CLI::App& command, bool with_signature);

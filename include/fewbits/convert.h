@@ -15,6 +15,10 @@ struct ConvertOptions {
   std::vector<std::string> tags;        // of a SavedModel's graph; empty: "serve"
   std::map<std::string, Shape> shapes;  // by input name, as the model has it; -1 leaves a size open
   bool keep_layout = false;  // channels-first images stay so at inputs and outputs; else they become channels-last
+  // LSTM and simple RNN layers become UNIDIRECTIONAL_SEQUENCE_LSTM and _RNN where these can say them, as TensorFlow's converter
+  // makes of Keras 2's LSTM. Smaller, and quantizable; but they go on from where the run before ended, until the interpreter's
+  // variables are reset. Without it they are loops (or written out), which begin at zero in every run, as the layers do.
+  bool fuse_recurrent = false;
 };
 
 // What one pass did to the graph.

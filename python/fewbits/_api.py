@@ -34,14 +34,16 @@ def convert(
     tags: Sequence[str] = (),
     shapes: Mapping[str, Sequence[int]] | None = None,
     keep_layout: bool = False,
+    fuse_recurrent: bool = False,
 ) -> Model:
     """A Model of a file or folder in any format that fewbits reads, recognised by content.
 
     signature, tags: which ones of a SavedModel. shapes: by input name, to fix what the model leaves open; -1 keeps a size open.
-    keep_layout: channels-first images stay so at inputs and outputs.
+    keep_layout: channels-first images stay so at inputs and outputs. fuse_recurrent: LSTM and simple RNN layers become sequence
+    operators, which keep their state between runs until reset_all_variables().
     """
     sizes = {name: list(shape) for name, shape in (shapes or {}).items()}
-    result = _native.convert(os.fspath(path), signature, list(tags), sizes, keep_layout)
+    result = _native.convert(os.fspath(path), signature, list(tags), sizes, keep_layout, fuse_recurrent)
     for warning in result.warnings:
         warnings.warn(warning, stacklevel=2)
     return result.model

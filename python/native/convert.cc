@@ -9,10 +9,10 @@ namespace fewbits::python {
 namespace {
 
 ConvertResult convert(const std::string& path, const std::string& signature, const std::vector<std::string>& tags,
-                      const std::map<std::string, Shape>& shapes, bool keep_layout) {
+                      const std::map<std::string, Shape>& shapes, bool keep_layout, bool fuse_recurrent) {
   auto result = [&] {
     nb::gil_scoped_release release;
-    return convert_file(path, {signature, tags, shapes, keep_layout});
+    return convert_file(path, {signature, tags, shapes, keep_layout, fuse_recurrent});
   }();
   return unwrap(std::move(result));
 }
@@ -25,7 +25,7 @@ void bind_convert(nb::module_& module) {
       .def_ro("format", &ConvertResult::format)
       .def_ro("warnings", &ConvertResult::warnings);
   module.def("convert", &convert, nb::arg("path"), nb::arg("signature"), nb::arg("tags"), nb::arg("shapes"),
-             nb::arg("keep_layout"));
+             nb::arg("keep_layout"), nb::arg("fuse_recurrent"));
 }
 
 }  // namespace fewbits::python

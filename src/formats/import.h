@@ -20,6 +20,7 @@ struct ImportOptions {
   std::string signature;                // which one of a SavedModel; empty: all, or the only one
   std::vector<std::string> tags;        // of a SavedModel's graph; empty: "serve"
   std::map<std::string, Shape> shapes;  // by input name; -1 leaves a size open
+  bool recurrent_loops = false;         // recurrent networks as WHILE where they would be written out step by step
 };
 
 struct Imported {

@@ -37,6 +37,12 @@ const Pass kLast[] = {
     {"forget-origins", "", forget_origins},
 };
 
+// Once the steps of the loops are clean, and before transposes around them become reshapes.
+const Pass kRecurrent[] = {
+    {"fuse-recurrent", "loops of LSTM and simple RNN steps become sequence operators that keep their state",
+     fuse_recurrent},
+};
+
 void set_versions(Model& model) {
   for (Graph& graph : model.graphs) {
     for (NodeId id : graph.order()) {
@@ -65,6 +71,14 @@ Result<size_t> run_all(Model& model, std::span<const Pass> passes, std::map<std:
   return changes;
 }
 
+Status run_to_fixed_point(Model& model, std::map<std::string, size_t>& counts) {
+  for (int round = 0; round < kMostRounds; ++round) {
+    FB_ASSIGN(const size_t changes, run_all(model, kPasses, counts));
+    if (changes == 0) break;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::span<const Pass> all_passes() { return kPasses; }
@@ -73,17 +87,20 @@ Result<std::vector<Count>> run_pipeline(Model& model, const PipelineOptions& opt
   std::map<std::string, size_t> counts;
   BorderLayout layout;
   if (!options.keep_layout) counts["border-layout"] = convert_borders(model, model.main(), layout);
-  for (int round = 0; round < kMostRounds; ++round) {
-    FB_ASSIGN(const size_t changes, run_all(model, kPasses, counts));
-    if (changes == 0) break;
+  FB_TRY(run_to_fixed_point(model, counts));
+  if (options.fuse_recurrent) {
+    FB_ASSIGN(const size_t fused, run_all(model, kRecurrent, counts));
+    if (fused > 0) FB_TRY(run_to_fixed_point(model, counts));
   }
   restore_borders(model, model.main(), layout);
   FB_TRY(run_all(model, kLast, counts));
+  remove_dead_graphs(model);
   compact(model);
   for (Graph& graph : model.graphs) unique_names(graph);
   set_versions(model);
   std::vector<Count> list = {{"border-layout", counts["border-layout"]}};
   for (const Pass& pass : kPasses) list.push_back({pass.name, counts[pass.name]});
+  for (const Pass& pass : kRecurrent) list.push_back({pass.name, counts[pass.name]});
   for (const Pass& pass : std::span(kLast).first(2)) list.push_back({pass.name, counts[pass.name]});
   return list;
 }

@@ -12,6 +12,8 @@ namespace fewbits::passes {
 
 struct PipelineOptions {
   bool keep_layout = false;  // channels-first images stay so at the model's inputs and outputs
+  // Loops of LSTM and simple RNN steps become UNIDIRECTIONAL_SEQUENCE_LSTM and _RNN, which keep their state between runs.
+  bool fuse_recurrent = false;
 };
 
 // A pass: never changes a result beyond float rounding. Gives how many changes it made.
@@ -48,6 +50,7 @@ Result<size_t> fold_into_products(Model& model, Graph& graph);      // fold_into
 Result<size_t> lower_erf(Model& model, Graph& graph);               // lower_erf.cc
 Result<size_t> integers_from_qdq(Model& model, Graph& graph);       // integers_from_qdq.cc
 Result<size_t> forget_origins(Model& model, Graph& graph);          // integers_from_qdq.cc
+Result<size_t> fuse_recurrent(Model& model, Graph& graph);          // fuse_recurrent.cc; only where asked for
 
 // Makes channels-first images channels-last at the borders: before the passes it wraps them in transposes, after them it takes
 // back what did not cancel. (border_layout.cc)
@@ -58,6 +61,8 @@ size_t convert_borders(Model& model, Graph& graph, BorderLayout& layout);
 void restore_borders(Model& model, Graph& graph, const BorderLayout& layout);
 // Drops values and constants that nothing refers to, and renumbers the rest. (compact.cc)
 void compact(Model& model);
+// Drops subgraphs that no signature and no operator can reach; how many. (remove_dead_graphs.cc)
+size_t remove_dead_graphs(Model& model);
 // Numbers the later ones of values with equal names. (unique_names.cc)
 void unique_names(Graph& graph);
 

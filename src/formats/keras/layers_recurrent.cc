@@ -3,9 +3,13 @@
 
 #include "formats/keras/masks.h"
 #include "formats/options.h"
+#include "formats/time_loop.h"
 
 namespace fewbits::keras {
 namespace {
+
+using formats::constant_in;
+using formats::zeros_of;
 
 // What a cell is made of; weights as data, because a loop's body has constants of its own.
 struct Cell {
@@ -17,10 +21,6 @@ struct Cell {
   Value recurrent;                  // [units, gates * units]
   Value recurrent_bias;             // GRU with reset_after: [gates * units]; else not constant
 };
-
-ValueId constant_in(GraphBuilder& b, const Value& value) {
-  return b.constant(value.data, value.dtype, value.shape, value.name);
-}
 
 ValueId activated(GraphBuilder& b, const Cell& cell, ValueId x, const char* key, const char* otherwise) {
   const auto found = cell.call->config.find(key);
@@ -68,96 +68,6 @@ std::vector<ValueId> step(GraphBuilder& b, const Cell& cell, ValueId x, const st
     fresh = candidate(b, cell, b.add(xs[2], recurrent_product(b, cell, b.mul(r, h), 2 * u, 3 * u)));
   }
   return {b.add(b.mul(z, h), b.mul(b.sub(b.scalar_like(1, z), z), fresh))};
-}
-
-// Every input of the loop inside a new subgraph, in order.
-GraphBuilder subgraph(GraphBuilder& outer, const std::string& name, const std::vector<ValueId>& inputs,
-                      std::vector<ValueId>& inside) {
-  Model& model = outer.model();
-  model.graphs.emplace_back();
-  model.graphs.back().name = name;
-  GraphBuilder b(model, static_cast<int32_t>(model.graphs.size()) - 1);
-  inside.clear();
-  for (size_t i = 0; i < inputs.size(); ++i)
-    inside.push_back(b.input_like(fmt::format("{}/arg{}", name, i), outer, inputs[i]));
-  return b;
-}
-
-// Where a loop's steps do not count.
-struct Steps {
-  ValueId mask = kNoValue;  // [batch, time]; kNoValue: all count
-  bool zeros = false;       // a sequence has zeros there, else what it had before
-};
-
-struct Sequence {
-  ValueId all = kNoValue;       // [batch, time, units]; only when asked for
-  ValueId last = kNoValue;      // the last output
-  std::vector<ValueId> states;  // after the last step
-};
-
-ValueId zeros_of(GraphBuilder& b, const std::vector<ValueId>& sizes) {
-  return b.node(Op::FILL, {b.pack(sizes, 0), b.scalar(0, DType::kFloat32)}, formats::options(tflite::FillOptionsT()));
-}
-
-// Runs the cell over projected [batch, time, gates * units]. The loop carries its turn, its input, the states, and where they are
-// asked for the last output, the mask and the outputs of all steps.
-Sequence run_loop(GraphBuilder& b, const Cell& cell, ValueId projected, const std::vector<ValueId>& states,
-                  bool keep_all, const Steps& steps) {
-  const bool masked = steps.mask != kNoValue;
-  std::vector<ValueId> inputs{b.int_scalar(0), projected};
-  inputs.insert(inputs.end(), states.begin(), states.end());
-  const size_t output_at = inputs.size(), mask_at = output_at + 1;
-  if (masked)
-    inputs.insert(inputs.end(), {zeros_of(b, {b.size_of(projected, 0), b.int_scalar(cell.units)}), steps.mask});
-  if (keep_all)
-    inputs.push_back(zeros_of(b, {b.size_of(projected, 0), b.size_of(projected, 1), b.int_scalar(cell.units)}));
-  const std::string name = cell.call->text("name", "rnn");
-  tflite::WhileOptionsT table;
-  std::vector<ValueId> in;
-  {
-    GraphBuilder test = subgraph(b, name + "/condition", inputs, in);
-    table.cond_subgraph_index = test.graph_index();
-    test.output(test.binary(Op::LESS, in[0], test.size_of(in[1], 1)), "condition");
-    if (const Status status = test.finish(); !status) b.error(status.error().code, status.error().message);
-  }
-  GraphBuilder turn = subgraph(b, name + "/step", inputs, in);
-  table.body_subgraph_index = turn.graph_index();
-  const ValueId x = turn.gather(in[1], in[0], 1);
-  const size_t count = states.size();
-  std::vector<ValueId> next =
-      step(turn, cell, x, {in.begin() + 2, in.begin() + 2 + static_cast<std::ptrdiff_t>(count)});
-  ValueId output = next[0], written = output;
-  if (masked) {
-    // A step that does not count leaves the states and the output as they were.
-    const ValueId counts = turn.expand_dims(turn.gather(in[mask_at], in[0], 1), {1});
-    for (size_t i = 0; i < count; ++i) next[i] = turn.select(counts, next[i], in[2 + i]);
-    written = steps.zeros ? where_counted(turn, counts, output) : turn.select(counts, output, in[output_at]);
-    output = turn.select(counts, output, in[output_at]);
-  }
-  std::vector<ValueId> out{turn.add(in[0], turn.int_scalar(1)), in[1]};
-  out.insert(out.end(), next.begin(), next.end());
-  if (masked) out.insert(out.end(), {output, in[mask_at]});
-  if (keep_all) {
-    const ValueId start = turn.pack({turn.int_scalar(0), in[0], turn.int_scalar(0)}, 0);
-    out.push_back(turn.node(Op::DYNAMIC_UPDATE_SLICE, {in.back(), turn.expand_dims(written, {1}), start},
-                            formats::options(tflite::DynamicUpdateSliceOptionsT())));
-  }
-  for (size_t i = 0; i < out.size(); ++i) turn.output(out[i], fmt::format("result{}", i));
-  if (const Status status = turn.finish(); !status) b.error(status.error().code, status.error().message);
-
-  Node node;
-  node.op = Op::WHILE;
-  node.inputs = inputs;
-  node.options = formats::options(std::move(table));
-  std::vector<DType> types;
-  for (ValueId id : inputs) types.push_back(b.dtype(id));
-  const std::vector<ValueId> results = b.typed_nodes(std::move(node), types);
-  for (size_t i = 0; i < results.size(); ++i) b.set_shape_like(results[i], b, inputs[i]);
-  Sequence done;
-  done.states.assign(results.begin() + 2, results.begin() + 2 + static_cast<std::ptrdiff_t>(count));
-  done.last = masked ? results[output_at] : done.states[0];
-  if (keep_all) done.all = results.back();
-  return done;
 }
 
 ValueId reversed_in_time(GraphBuilder& b, ValueId x) {
@@ -209,17 +119,25 @@ Outputs recurrent(LayerCall& call, Cell::Kind kind) {
   ValueId x = call.in(0);
   // Keras 3 finds the mask of a call's only tensor: one with initial states has a mask by name or none.
   const bool finds_mask = states.empty() || call.context.keras_major < 3 || call.keywords.count("mask") != 0;
-  Steps steps{finds_mask ? call.mask() : kNoValue, call.flag("zero_output_for_mask", false)};
-  if (steps.mask != kNoValue && b.rank(steps.mask) != 2) return {call.unsupported("a mask of this rank")};
+  formats::TimeLoop loop;
+  loop.mask = finds_mask ? call.mask() : kNoValue;
+  loop.zeros = call.flag("zero_output_for_mask", false);
+  if (loop.mask != kNoValue && b.rank(loop.mask) != 2) return {call.unsupported("a mask of this rank")};
   if (call.flag("go_backwards", false)) {
     x = reversed_in_time(b, x);
-    if (steps.mask != kNoValue) steps.mask = reversed_in_time(b, steps.mask);
+    if (loop.mask != kNoValue) loop.mask = reversed_in_time(b, loop.mask);
   }
-  const ValueId projected = b.fully_connected(x, b.transpose(kernel, {1, 0}), bias);
+  loop.name = call.text("name", "rnn");
+  loop.x = b.fully_connected(x, b.transpose(kernel, {1, 0}), bias);
   while (states.size() < state_count) states.push_back(zeros_of(b, {b.size_of(x, 0), b.int_scalar(cell.units)}));
-  const bool keep_all = call.flag("return_sequences", false);
-  const Sequence done = run_loop(b, cell, projected, states, keep_all, steps);
-  Outputs out{keep_all ? done.all : done.last};
+  loop.states = std::move(states);
+  loop.units = cell.units;
+  loop.keep_all = call.flag("return_sequences", false);
+  loop.step = [&cell](GraphBuilder& turn, ValueId in, const std::vector<ValueId>& before) {
+    return step(turn, cell, in, before);
+  };
+  const formats::Sequence done = formats::run_over_time(b, loop);
+  Outputs out{loop.keep_all ? done.all : done.last};
   if (call.flag("return_state", false)) out.insert(out.end(), done.states.begin(), done.states.end());
   return out;
 }

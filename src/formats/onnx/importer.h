@@ -112,6 +112,7 @@ class Importer {
   std::vector<ValueId> inline_graph(proto::Graph& graph, GraphBuilder& builder);
   void warn(std::string text) { warnings_.push_back(std::move(text)); }
   const std::string& folder() const { return folder_; }
+  bool wants_loops() const { return options_.recurrent_loops; }
 
  private:
   struct Scope {
