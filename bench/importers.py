@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""The same SavedModels through fewbits and TensorFlow's converter: operators, seconds and peak memory, in one interleaved run.
+"""The same SavedModels through fewbits and TensorFlow's converter: operators, seconds and peak memory, in one interleaved run. Then the
+memory of fewbits alone, from every format.
 
-    bench/importers.py --peers PYTHON --applications FOLDER [--models FOLDER] [--rounds 3] [--write docs/tensorflow.md]
+    bench/importers.py --peers PYTHON --applications FOLDER [--models FOLDER] [--onnx FILE ...] [--rounds 3] [--only memory]
+                       [--write docs/tensorflow.md]
 
 PYTHON is an interpreter with tensorflow and ai-edge-litert. FOLDER is where tests/savedmodel/make_models.py put its networks;
 --models is where shared/tools/make_models.py put its own (effdet_d0, ...). Each figure is of a fresh process: the median of the
-rounds' wall time, the largest of their peak resident sets. The table goes between the marks in the file that --write names.
+rounds' wall time, the largest of their peak resident sets. The tables go between the marks in the file that --write names.
 """
 
 import argparse
@@ -18,7 +20,9 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FEWBITS = os.environ.get("FEWBITS", str(ROOT / "build" / "release" / "fewbits"))
-BEGIN, END = "<!-- bench/importers.py -->", "<!-- end -->"
+MARKS = {"peers": "<!-- bench/importers.py -->", "memory": "<!-- bench/importers.py: memory -->"}
+END = "<!-- end -->"
+FORMS = {"SavedModel": "saved_model", ".keras": "model.keras", ".h5": "model.h5"}
 
 CONVERT = """
 import os, sys
@@ -90,24 +94,61 @@ def row(name, source, peers, rounds, folder):
     return "| " + " | ".join(cells) + " |"
 
 
+def against_peers(flags, folder):
+    yield ("| model | MB of .tflite | operators: fewbits | TensorFlow | TRANSPOSE | seconds: fewbits | TensorFlow | peak MB: fewbits | "
+           "TensorFlow |")
+    yield "|" + "---|" * 9
+    for name, source in sources(flags.applications, flags.models).items():
+        yield row(name, source, flags.peers, flags.rounds, folder)
+
+
+def memory_row(name, form, source, rounds, idle, folder):
+    target = folder / "ours.tflite"
+    runs = [measure([FEWBITS, "convert", source, "-o", target]) for _ in range(rounds)]
+    if not runs[-1][0]:
+        return f"| {name} | {form} | - | fails | - | - |"
+    size, peak = target.stat().st_size / 1e6, max(run[2] for run in runs) * 1.048576
+    return f"| {name} | {form} | {size:.1f} | {peak:.0f} | {peak / size:.2f} | {(peak - idle) / size:.2f} |"
+
+
+def memory(flags, folder):
+    """Peak memory as a part of the .tflite's size, as it is and without what the program takes to say its version."""
+    idle = max(measure([FEWBITS, "--version"])[2] for _ in range(flags.rounds)) * 1.048576
+    yield f"| model | from | MB of .tflite | peak MB | peak / model | peak less {idle:.0f} MB / model |"
+    yield "|" + "---|" * 6
+    for models in (flags.applications, flags.models):
+        for model in sorted(models.iterdir()) if models else []:
+            for form, member in FORMS.items():
+                if (model / member).exists():
+                    yield memory_row(model.name, form, model / member, flags.rounds, idle, folder)
+    for path in flags.onnx:
+        yield memory_row(path.stem, "ONNX", path, flags.rounds, idle, folder)
+
+
+TABLES = {"peers": against_peers, "memory": memory}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True)
     parser.add_argument("--applications", type=pathlib.Path, required=True)
     parser.add_argument("--models", type=pathlib.Path)
+    parser.add_argument("--onnx", type=pathlib.Path, nargs="*", default=[])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=list(TABLES))
     parser.add_argument("--write", type=pathlib.Path)
     flags = parser.parse_args()
-    lines = ["| model | MB of .tflite | operators: fewbits | TensorFlow | TRANSPOSE | seconds: fewbits | TensorFlow | peak MB: fewbits | "
-             "TensorFlow |", "|" + "---|" * 9]
-    with tempfile.TemporaryDirectory() as folder:
-        for name, source in sources(flags.applications, flags.models).items():
-            lines.append(row(name, source, flags.peers, flags.rounds, pathlib.Path(folder)))
-            print(lines[-1], flush=True)
-    if flags.write:
-        text = flags.write.read_text()
-        begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-        flags.write.write_text(text[:begin] + "\n" + "\n".join(lines) + "\n" + text[end:])
+    for kind in [flags.only] if flags.only else TABLES:
+        lines = []
+        with tempfile.TemporaryDirectory() as folder:
+            for line in TABLES[kind](flags, pathlib.Path(folder)):
+                lines.append(line)
+                print(line, flush=True)
+        if flags.write:
+            text = flags.write.read_text()
+            begin = text.index(MARKS[kind]) + len(MARKS[kind])
+            end = text.index(END, begin)
+            flags.write.write_text(text[:begin] + "\n" + "\n".join(lines) + "\n" + text[end:])
 
 
 if __name__ == "__main__":

@@ -140,3 +140,52 @@ def test_truncated_archives(tmp_path):
         source = tmp_path / "model.keras"
         source.write_bytes(whole[:size])
         refused(source, "", tmp_path)
+
+
+def weights(path):
+    """model.weights.h5 of config() as Keras 3 writes it."""
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.arange(12, dtype=np.float32).reshape(4, 3)
+        file["layers/dense/vars/1"] = np.float32([1, 2, 3])
+    return path.read_bytes()
+
+
+def stored(tmp_path, name="model.keras", compression=zipfile.ZIP_STORED):
+    model = config()
+    for layer in model["config"]["layers"]:
+        layer["module"] = "keras.layers"
+    return archive(tmp_path / name, {"config.json": json.dumps(model), "model.weights.h5": weights(tmp_path / "w.h5")}, compression)
+
+
+def test_stored_and_compressed_archives_are_the_same_model(tmp_path):
+    made = []
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        assert convert(stored(tmp_path, compression=compression), tmp_path).returncode == 0
+        made.append((tmp_path / "out.tflite").read_bytes())
+    with zipfile.ZipFile(tmp_path / "model.keras", "a") as file:
+        file.comment = b"a comment behind the directory"
+    assert convert(tmp_path / "model.keras", tmp_path).returncode == 0
+    made.append((tmp_path / "out.tflite").read_bytes())
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_stored_member_with_a_wrong_checksum(tmp_path):
+    path = stored(tmp_path)
+    data = bytearray(path.read_bytes())
+    at = data.index(np.float32([1, 2, 3]).tobytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+    refused(path, "damaged", tmp_path)
+
+
+@pytest.mark.parametrize("field, size", [(42, 4), (28, 2), (24, 4), (20, 4)])
+def test_a_directory_that_lies(tmp_path, field, size):
+    """Offset, name length and sizes of the weights' entry point elsewhere."""
+    path = stored(tmp_path)
+    data = path.read_bytes()
+    entry = data.rindex(b"model.weights.h5") - 46
+    for value in (0, 7, len(data) - 3, 2 ** (8 * size) - 1):
+        broken = bytearray(data)
+        broken[entry + field : entry + field + size] = (value % 2 ** (8 * size)).to_bytes(size, "little")
+        path.write_bytes(broken)
+        refused(path, "", tmp_path)

@@ -8,12 +8,14 @@
 #include <mutex>
 
 #include "base/checked.h"
+#include "base/pages.h"
 
 namespace fewbits::keras {
 namespace {
 
 constexpr size_t kMaxText = size_t{1} << 30;
-constexpr size_t kMaxGrowth = 1100;  // zlib's best ratio: what a dataset may have grown from
+constexpr size_t kMostPages = size_t{4} << 20;  // of a mapped file, read and not given back
+constexpr size_t kMaxGrowth = 1100;             // zlib's best ratio: what a dataset may have grown from
 
 std::mutex& library_mutex() {
   static std::mutex mutex;
@@ -65,12 +67,12 @@ bool is_stored_elsewhere(hid_t dataset) {
 
 // The library would copy a file in memory twice. It is lent the one copy instead, reads it and never writes.
 void* lend(size_t size, H5FD_file_image_op_t, void* image) {
-  auto* bytes = static_cast<std::vector<uint8_t>*>(image);
-  return size == bytes->size() ? bytes->data() : nullptr;
+  const auto bytes = static_cast<const Member*>(image)->bytes;
+  return size == bytes.size() ? const_cast<uint8_t*>(bytes.data()) : nullptr;
 }
 void* leave(void* target, const void*, size_t, H5FD_file_image_op_t, void*) { return target; }
 void* lend_again(void* held, size_t size, H5FD_file_image_op_t, void* image) {
-  return size == static_cast<std::vector<uint8_t>*>(image)->size() ? held : nullptr;
+  return size == static_cast<const Member*>(image)->bytes.size() ? held : nullptr;
 }
 herr_t keep(void*, H5FD_file_image_op_t, void*) { return 0; }
 void* same(void* image) { return image; }
@@ -81,14 +83,14 @@ std::string trimmed(const char* text, size_t most) { return std::string(text, st
 }  // namespace
 
 struct Hdf5File::Handle {
-  explicit Handle(hid_t file, std::shared_ptr<const std::vector<uint8_t>> image = nullptr)
-      : id(file), bytes(std::move(image)) {}
+  explicit Handle(hid_t file, std::shared_ptr<const Member> image = nullptr) : id(file), member(std::move(image)) {}
   ~Handle() {
     const Lock lock(library_mutex());
     H5Fclose(id);
   }
   hid_t id;
-  std::shared_ptr<const std::vector<uint8_t>> bytes;  // of a file in memory
+  std::shared_ptr<const Member> member;  // a file in memory
+  mutable size_t read_since = 0;         // bytes since pages of a mapped one were given back; under the mutex
 };
 
 Result<Hdf5File> Hdf5File::open(const std::string& path) {
@@ -102,15 +104,16 @@ Result<Hdf5File> Hdf5File::open(const std::string& path) {
   return out;
 }
 
-Result<Hdf5File> Hdf5File::from_bytes(std::vector<uint8_t> bytes, const std::string& name) {
-  const auto image = std::make_shared<std::vector<uint8_t>>(std::move(bytes));
+Result<Hdf5File> Hdf5File::from_member(const Member& member, const std::string& name) {
+  const auto image = std::make_shared<Member>(member);
   const Lock lock(library_mutex());
   silence();
   const Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5FD_file_image_callbacks_t callbacks = {lend, leave, lend_again, keep, same, none, image.get()};
-  const bool ready = access && H5Pset_fapl_core(access.get(), size_t{1} << 16, false) >= 0 &&
-                     H5Pset_file_image_callbacks(access.get(), &callbacks) >= 0 &&
-                     H5Pset_file_image(access.get(), image->data(), image->size()) >= 0;
+  const bool ready =
+      access && H5Pset_fapl_core(access.get(), size_t{1} << 16, false) >= 0 &&
+      H5Pset_file_image_callbacks(access.get(), &callbacks) >= 0 &&
+      H5Pset_file_image(access.get(), const_cast<uint8_t*>(image->bytes.data()), image->bytes.size()) >= 0;
   const hid_t id = ready ? H5Fopen("image", H5F_ACC_RDONLY, access.get()) : -1;
   if (id < 0) return fail(ErrorCode::kInvalidModel, "{}: cannot be read as HDF5: it is cut off or damaged", name);
   Hdf5File out;
@@ -205,6 +208,13 @@ Result<NumberArray> Hdf5File::read(const std::string& dataset) const {
   if (!values.empty() && H5Dread(data.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
     return bad("the file is cut off or damaged");
   out.data = ConstData::own(std::move(values));
+  if (handle_->member != nullptr && handle_->member->mapped) {
+    handle_->read_since += *bytes;
+    if (handle_->read_since > kMostPages) {
+      forget_pages(handle_->member->bytes);
+      handle_->read_since = 0;
+    }
+  }
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "formats/keras/archive.h"
 #include "ir/model.h"
 
 namespace fewbits::keras {
@@ -19,8 +20,8 @@ struct NumberArray {
 class Hdf5File {
  public:
   static Result<Hdf5File> open(const std::string& path);
-  // From memory; `name` stands for the path in messages.
-  static Result<Hdf5File> from_bytes(std::vector<uint8_t> bytes, const std::string& name);
+  // From memory, which is never written to; `name` stands for the path in messages.
+  static Result<Hdf5File> from_member(const Member& member, const std::string& name);
 
   const std::string& name() const noexcept { return name_; }
   // Objects are named by their path from the root, "/" for the root itself.

@@ -43,8 +43,8 @@ Result<formats::Imported> read_archive(const std::string& path, const formats::I
   }
   WeightScope scope;
   scope.by_place = true;
-  FB_ASSIGN(auto weights, read_member(path, "model.weights.h5"));
-  FB_ASSIGN(Hdf5File file, Hdf5File::from_bytes(std::move(weights), path + ": model.weights.h5"));
+  FB_ASSIGN(const Member weights, open_member(path, "model.weights.h5"));
+  FB_ASSIGN(Hdf5File file, Hdf5File::from_member(weights, path + ": model.weights.h5"));
   scope.file = std::make_shared<const Hdf5File>(std::move(file));
   scope.root = scope.file->has("/layers") ? "/layers" : "/_layer_checkpoint_dependencies";
   return convert_model(config, scope, major, options, path);

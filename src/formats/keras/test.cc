@@ -29,7 +29,8 @@ TEST(Weights, GroupsAreNamedAsKerasNamesThem) {
 }
 
 TEST(Hdf5, BytesThatAreNoFileAreAnError) {
-  const auto file = Hdf5File::from_bytes({1, 2, 3}, "weights");
+  const std::vector<uint8_t> bytes = {1, 2, 3};
+  const auto file = Hdf5File::from_member({bytes, nullptr}, "weights");
   ASSERT_FALSE(file);
   EXPECT_THAT(file.error().message, HasSubstr("weights"));
 }

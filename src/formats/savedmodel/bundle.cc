@@ -5,11 +5,11 @@
 #include <leveldb/iterator.h>
 #include <leveldb/options.h>
 #include <leveldb/table.h>
-#include <sys/mman.h>
 
 #include <cstring>
 
 #include "base/crc32c.h"
+#include "base/pages.h"
 
 namespace fewbits::savedmodel {
 namespace {
@@ -33,13 +33,6 @@ class MemoryFile final : public leveldb::RandomAccessFile {
 
 tl::unexpected<Error> damaged(const std::string& path, const std::string& what) {
   return fail(ErrorCode::kInvalidModel, "{}: {}: the file is damaged; save the model again", path, what);
-}
-
-void forget(std::span<const uint8_t> bytes) {
-  constexpr uintptr_t kPage = 4096;
-  const auto begin = (reinterpret_cast<uintptr_t>(bytes.data()) + kPage - 1) / kPage * kPage;
-  const auto end = (reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size()) / kPage * kPage;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 // A varint of LevelDB and protobuf; nothing when the bytes end first.
@@ -147,7 +140,7 @@ Result<ConstTensor> TensorBundle::read(std::string_view key) const {
 }
 
 void TensorBundle::forget_pages() const {
-  for (const Shard& shard : shards_) forget(shard.file->bytes());
+  for (const Shard& shard : shards_) fewbits::forget_pages(shard.file->bytes());
 }
 
 Result<std::map<std::string, std::string>> TensorBundle::keys_by_variable_name() const {
