@@ -13,6 +13,8 @@ import wave
 import numpy as np
 from PIL import Image
 
+ONNX_NODES = pathlib.Path("/usr/share/libonnx-testdata/data/node")
+
 
 def main():
     out, cases = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
@@ -65,6 +67,10 @@ def main():
     seed("keras", "functional.json", json.dumps({"class_name": "Functional", "config": {
         "layers": functional, "input_layers": [["InputLayer", 0, 0]],
         "output_layers": [["GlobalAveragePooling1D", 0, 0]]}}).encode())
+    # ONNX's own tests (Debian's libonnx-testdata): a graph or more of every operator.
+    for path in sorted(ONNX_NODES.glob("*/model.onnx")):
+        if path.stat().st_size < 4096:
+            seed("onnx", path.parent.name + ".onnx", path.read_bytes())
     seed("statistics", "one.json", json.dumps({
         "format": "fewbits-statistics", "version": 1, "model": "00", "samples": 2,
         "preprocess": {"resize_short": 0, "crop": 0, "fit": "crop", "interpolation": "bilinear", "channel_order": "rgb",

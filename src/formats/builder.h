@@ -170,6 +170,8 @@ class GraphBuilder {
   // x [n, d, h, w, c], filter [kd, kh, kw, c, out]
   ValueId conv3d(ValueId x, ValueId filter, ValueId bias, const std::array<int32_t, 3>& stride,
                  const std::array<int32_t, 3>& dilation, bool same);
+  // x [n, d, h, w, in], filter [kd, kh, kw, out, in], bias [out] or kNoValue: the whole result, (size - 1) * stride + kernel
+  ValueId conv3d_transpose(ValueId x, ValueId filter, ValueId bias, const std::array<int32_t, 3>& stride);
   // x [n, d, h, w, c], as two pools one after the other: largest values and means are those of planes, then of depths.
   ValueId pool3d(bool largest, ValueId x, const std::array<int32_t, 3>& kernel, const std::array<int32_t, 3>& stride,
                  const std::array<int32_t, 3>& before, const std::array<int32_t, 3>& after, bool same,

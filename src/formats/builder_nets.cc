@@ -141,6 +141,26 @@ ValueId GraphBuilder::conv3d(ValueId x, ValueId filter, ValueId bias, const std:
   return node(Op::CONV_3D, inputs, options(std::move(table)));
 }
 
+ValueId GraphBuilder::conv3d_transpose(ValueId x, ValueId filter, ValueId bias, const std::array<int32_t, 3>& stride) {
+  tflite::Conv3DOptionsT table;
+  table.padding = tflite::Padding::VALID;
+  table.stride_d = stride[0];
+  table.stride_h = stride[1];
+  table.stride_w = stride[2];
+  table.dilation_d_factor = table.dilation_h_factor = table.dilation_w_factor = 1;
+  std::vector<ValueId> sizes{size_of(x, 0)};
+  for (int axis = 1; axis < 4; ++axis) {
+    const int32_t step = stride[static_cast<size_t>(axis) - 1], kernel = dim(filter, axis - 1);
+    sizes.push_back(dim(x, axis) > 0
+                        ? int_scalar((dim(x, axis) - 1) * step + kernel)
+                        : add(mul(sub(size_of(x, axis), int_scalar(1)), int_scalar(step)), int_scalar(kernel)));
+  }
+  sizes.push_back(int_scalar(dim(filter, 3)));
+  std::vector<ValueId> inputs{pack(sizes, 0), filter, x};
+  if (bias != kNoValue) inputs.push_back(bias);
+  return node(Op::CONV_3D_TRANSPOSE, inputs, options(std::move(table)));
+}
+
 ValueId GraphBuilder::max_pool(ValueId x, int32_t kernel_h, int32_t kernel_w, const Window& w) {
   Padding padding;
   // Zeros are as good as minus infinity where nothing is below zero, and keep a quantized range small.

@@ -9,7 +9,9 @@ IMAGE, LINE, VOLUME, VECTOR = (9, 10, 6), (12, 6), (5, 6, 7, 3), (8,)
 def cases():
     """(name, function of inputs to outputs, shapes of the inputs without batch)."""
     yield from activations()
+    yield from augmentations()
     yield from convolutions()
+    yield from einsums()
     yield from dense_and_shapes()
     yield from merges()
     yield from normalizations()
@@ -42,6 +44,22 @@ def activations():
     yield layer("softmax", L.Softmax)
 
 
+def einsums():
+    for name, equation, shape, axes in (("dense", "abc,cd->abd", (None, 7), "d"), ("heads", "abc,cde->abde", (None, 2, 5), "de"),
+                                        ("join", "abc,bcd->ad", (5,), "d"), ("dots", "...x,xy->...y", (7,), "y"), ("bare", "abc,cd->abd", (None, 7), None)):
+        yield layer(f"einsum_dense_{name}", lambda e=equation, s=shape, a=axes: L.EinsumDense(
+            e, output_shape=s if len(s) > 1 else s[0], bias_axes=a, activation="relu", bias_initializer="random_normal"), LINE)
+
+
+# Layers that change images in training only.
+AUGMENTATIONS = ["AugMix", "RandAugment"]
+
+
+def augmentations():
+    for name in AUGMENTATIONS:
+        yield layer("augmentation_" + name, lambda n=name: getattr(L, n)(), (9, 10, 3))
+
+
 def convolutions():
     for padding in ("valid", "same"):
         for strides in (1, 2):
@@ -55,6 +73,8 @@ def convolutions():
             yield layer(f"separable1d_{padding}_{strides}", lambda p=padding, s=strides: L.SeparableConv1D(4, 3, strides=s, padding=p),
                         LINE)
             yield layer(f"conv3d_{padding}_{strides}", lambda p=padding, s=strides: L.Conv3D(4, 2, strides=s, padding=p), VOLUME)
+            yield layer(f"conv3d_transpose_{padding}_{strides}",
+                        lambda p=padding, s=strides: L.Conv3DTranspose(4, (2, 3, 3), strides=s, padding=p, bias_initializer="ones"), VOLUME)
             for kernel in (2, 3, 4):
                 yield layer(f"conv2d_transpose_{padding}_{strides}_{kernel}",
                             lambda p=padding, s=strides, k=kernel: L.Conv2DTranspose(4, k, strides=s, padding=p))
@@ -87,6 +107,8 @@ def dense_and_shapes():
     yield layer("cropping1d", lambda: L.Cropping1D((1, 2)), LINE)
     yield layer("cropping2d", lambda: L.Cropping2D(((1, 2), (0, 3))))
     yield layer("up_sampling1d", lambda: L.UpSampling1D(3), LINE)
+    yield layer("up_sampling3d", lambda: L.UpSampling3D((2, 1, 3)), VOLUME)
+    yield layer("center_crop", lambda: L.CenterCrop(4, 7))
     yield layer("up_sampling2d", lambda: L.UpSampling2D((2, 3)))
     yield layer("up_sampling2d_bilinear", lambda: L.UpSampling2D(2, interpolation="bilinear"))
     yield layer("resizing", lambda: L.Resizing(5, 17))

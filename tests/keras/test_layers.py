@@ -56,3 +56,19 @@ def test_layer_equals_keras(models, tmp_path, name, kind):
         assert got.shape == want.shape
         scale = max(float(want.max() - want.min()), 1e-6)
         assert np.abs(got - want).max() <= TOLERANCE * scale
+
+
+@pytest.mark.parametrize("kind", ["keras", "h5"])
+@pytest.mark.parametrize("name", ["BatchNormalization", "Dropout", "GaussianNoise"])
+def test_a_call_for_training_is_refused(tmp_path, name, kind):
+    """What training=True computes is random or of the batch: not what the layer is converted to."""
+    import keras
+
+    layer = {"BatchNormalization": keras.layers.BatchNormalization, "Dropout": lambda: keras.layers.Dropout(0.5),
+             "GaussianNoise": lambda: keras.layers.GaussianNoise(0.5)}[name]()
+    x = keras.Input((4,), name="x")
+    keras.Model(x, layer(keras.layers.Dense(3)(x), training=True)).save(tmp_path / f"model.{kind}")
+    done = subprocess.run([FEWBITS, "convert", tmp_path / f"model.{kind}", "-o", tmp_path / "model.tflite"], capture_output=True, text=True)
+    assert done.returncode not in (0, -6, -11), done
+    assert layer.name in done.stderr and "training=True" in done.stderr
+    assert not (tmp_path / "model.tflite").exists()

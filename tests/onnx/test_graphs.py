@@ -36,7 +36,8 @@ def litert(path, feeds):
     interpreter = Interpreter(str(path))
     details = {detail["name"]: detail for detail in interpreter.get_input_details()}
     for name, value in feeds.items():
-        interpreter.resize_tensor_input(details[name]["index"], value.shape)
+        if value.shape:  # scalars stay scalars
+            interpreter.resize_tensor_input(details[name]["index"], value.shape)
     interpreter.allocate_tensors()
     for name, value in feeds.items():
         interpreter.set_tensor(details[name]["index"], value)

@@ -113,3 +113,50 @@ def test_operator_equals_tensorflow(tmp_path, name):
         assert np.abs(got - want).max() <= 1e-5 * max(float(want.max() - want.min()), 1.0)
     else:
         assert np.array_equal(got, want)
+
+
+def converted(tmp_path, function, shape):
+    module = tf.Module()
+    module.f = tf.function(tf.autograph.experimental.do_not_convert(function), input_signature=[tf.TensorSpec(shape, tf.float32, name="x")])
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.f)
+    result = subprocess.run([FEWBITS, "convert", tmp_path / "model", "-o", tmp_path / "model.tflite"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return module.f
+
+
+@pytest.mark.parametrize("data_format, shape", [("NCHW", (2, 3, 4, 5)), ("NCDHW", (2, 3, 2, 4, 5)), ("NDHWC", (2, 2, 4, 5, 3))])
+def test_batch_norms_of_every_layout(tmp_path, data_format, shape):
+    """TensorFlow has no kernel for the first two on a CPU: by the formula."""
+    scale, offset, mean = (RNG.uniform(0.5, 1.5, 3).astype(np.float32) for _ in range(3))
+    variance = RNG.uniform(0.5, 1.5, 3).astype(np.float32)
+    converted(tmp_path, lambda x: tf.raw_ops.FusedBatchNormV3(x=x, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=0.01,
+                                                              data_format=data_format, is_training=False).y, shape)
+    x = RNG.standard_normal(shape).astype(np.float32)
+    across = [1] * len(shape)
+    across[1 if data_format.startswith("NC") else -1] = 3
+    over = lambda v: v.astype(np.float64).reshape(across)  # noqa: E731
+    want = (x - over(mean)) / np.sqrt(over(variance) + 0.01) * over(scale) + over(offset)
+    (got,) = support.litert_outputs(tmp_path / "model.tflite", {"x": x}).values()
+    assert support.distance(got, want) <= 1e-5
+
+
+@pytest.mark.parametrize("condition", [tf.float32, tf.int32, tf.int64, tf.bool])
+@pytest.mark.parametrize("taken", [True, False])
+def test_conditions_that_are_numbers(tmp_path, condition, taken):
+    """If takes any number as its condition: zero is false."""
+    shape = [2, 3]
+    branches = [tf.function(branch, input_signature=[tf.TensorSpec(shape, tf.float32)]).get_concrete_function()
+                for branch in (lambda x: x * 2, lambda x: x - 1)]
+
+    def function(x):
+        largest = tf.reduce_max(x)
+        number = tf.cast(largest > 100 if not taken else largest < 100, tf.float32) * 0.5
+        cond = number if condition == tf.float32 else tf.cast(number * 4, condition)
+        return tf.raw_ops.StatelessIf(cond=cond, input=[x], Tout=[tf.float32], then_branch=branches[0], else_branch=branches[1],
+                                      output_shapes=[shape])[0]
+
+    made = converted(tmp_path, function, shape)
+    x = RNG.standard_normal(shape).astype(np.float32)
+    (got,) = support.litert_outputs(tmp_path / "model.tflite", {"x": x}).values()
+    assert np.array_equal(got, np.asarray(made(tf.constant(x))))
+    assert np.array_equal(got, x * 2 if taken else x - 1)

@@ -146,12 +146,39 @@ Outputs conv_transpose(LayerCall& call) {
   return {call.activate(from_channels_last(b, y, call.channels_first()))};
 }
 
+Outputs conv3d_transpose(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  const auto strides = call.integers("strides", 3, 1), dilations = call.integers("dilation_rate", 3, 1);
+  if (dilations != std::vector<int32_t>{1, 1, 1}) return {call.unsupported("a dilated transposed convolution")};
+  if (call.integer("groups", 1) != 1) return {call.unsupported("grouped transposed convolutions of volumes")};
+  const bool same = call.text("padding", "valid") == "same";
+  const bool has_extra = call.config.contains("output_padding") && !call.config["output_padding"].is_null();
+  const std::vector<int32_t> extra = has_extra ? call.integers("output_padding", 3, 0) : std::vector<int32_t>();
+  const ValueId x = to_channels_last(b, call.in(), call.channels_first());
+  const ValueId kernel = call.weight("kernel");  // [d, h, w, out, in]
+  std::vector<std::array<int32_t, 2>> pads(5, {0, 0});
+  bool beyond = false;  // what lies beyond the whole result is bias alone
+  for (size_t i = 0; i < 3; ++i) {
+    const int axis = static_cast<int>(i);
+    const Crop one = crop(call, b.dim(x, axis + 1), b.dim(kernel, axis), strides[i], same,
+                          has_extra ? std::optional(extra[i]) : std::nullopt);
+    pads[i + 1] = {-one.before, -one.after};
+    beyond = beyond || one.after < 0;
+  }
+  const ValueId bias = bias_of(call);
+  ValueId y = b.conv3d_transpose(x, kernel, beyond ? kNoValue : bias, {strides[0], strides[1], strides[2]});
+  y = b.pad(y, pads);
+  if (beyond && bias != kNoValue) y = b.add(y, bias);
+  return {call.activate(from_channels_last(b, y, call.channels_first()))};
+}
+
 constexpr LayerEntry kLayers[] = {
     {"Conv1D", conv<1>},
     {"Conv1DTranspose", conv_transpose<1>},
     {"Conv2D", conv<2>},
     {"Conv2DTranspose", conv_transpose<2>},
     {"Conv3D", conv3d},
+    {"Conv3DTranspose", conv3d_transpose},
     {"Convolution1D", conv<1>},
     {"Convolution2D", conv<2>},
     {"DepthwiseConv1D", depthwise<1>},

@@ -1,4 +1,5 @@
 // Dense layers, tables of vectors, and what passes its input on at inference.
+#include "formats/einsum.h"
 #include "formats/keras/masks.h"
 
 namespace fewbits::keras {
@@ -9,6 +10,15 @@ Outputs dense(LayerCall& call) {
   const ValueId kernel = call.weight("kernel");  // [in, out]
   const ValueId bias = call.flag("use_bias", true) ? call.weight("bias") : kNoValue;
   return {call.activate(b.fully_connected(call.in(), b.transpose(kernel, {1, 0}), bias))};
+}
+
+Outputs einsum_dense(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  const ValueId kernel = call.weight("kernel");
+  ValueId y = formats::einsum(b, call.text("equation", ""), {call.in(), kernel});
+  // The bias has a dimension of one wherever it is the same.
+  if (call.config.contains("bias_axes") && call.config["bias_axes"].is_string()) y = b.add(y, call.weight("bias"));
+  return {call.activate(y)};
 }
 
 Outputs embedding(LayerCall& call) {
@@ -26,12 +36,15 @@ Outputs pass_on(LayerCall& call) { return {call.in()}; }
 constexpr LayerEntry kLayers[] = {
     {"ActivityRegularization", pass_on},
     {"AlphaDropout", pass_on},
+    {"AugMix", pass_on},
     {"Dense", dense},
     {"Dropout", pass_on},
+    {"EinsumDense", einsum_dense},
     {"Embedding", embedding},
     {"GaussianDropout", pass_on},
     {"GaussianNoise", pass_on},
     {"Identity", pass_on},
+    {"RandAugment", pass_on},
     {"RandomBrightness", pass_on},
     {"RandomContrast", pass_on},
     {"RandomFlip", pass_on},

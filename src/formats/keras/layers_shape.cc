@@ -102,6 +102,37 @@ Outputs up_sampling_1d(LayerCall& call) {
   return {image_to_line(b, b.resize(Op::RESIZE_NEAREST_NEIGHBOR, x, size, false, true))};
 }
 
+Outputs up_sampling_3d(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  const auto factors = call.integers("size", 3, 2);
+  ValueId x = to_channels_last(b, call.in(), call.channels_first());
+  for (int axis = 1; axis < 4; ++axis) {
+    const int32_t size = b.dim(x, axis), factor = factors[static_cast<size_t>(axis) - 1];
+    if (size < 1 || factor < 1 || factor > 1 << 12)
+      return {call.unsupported("a volume of open size: give the input's shape")};
+    std::vector<int32_t> places;
+    for (int32_t i = 0; i < size * factor; ++i) places.push_back(i / factor);
+    if (factor > 1) x = b.gather(x, b.ints(places), axis);
+  }
+  return {from_channels_last(b, x, call.channels_first())};
+}
+
+Outputs center_crop(LayerCall& call) {
+  GraphBuilder& b = call.b;
+  const ValueId x = to_channels_last(b, call.in(), call.channels_first());
+  const int rank = b.rank(x);
+  const std::vector<int32_t> axes = {rank - 3, rank - 2}, sizes = {call.integer("height", 0), call.integer("width", 0)};
+  std::vector<int32_t> begin, end;
+  for (size_t i = 0; i < 2; ++i) {
+    const int32_t size = b.dim(x, axes[i]);
+    if (size < sizes[i] || sizes[i] < 1)
+      return {call.unsupported("an image that is smaller than the crop, or of open size")};
+    begin.push_back((size - sizes[i]) / 2);
+    end.push_back(begin.back() + sizes[i]);
+  }
+  return {from_channels_last(b, b.strided_slice(x, axes, begin, end, {1, 1}), call.channels_first())};
+}
+
 Outputs resizing(LayerCall& call) {
   GraphBuilder& b = call.b;
   const std::string how = call.text("interpolation", "bilinear");
@@ -117,6 +148,7 @@ Outputs resizing(LayerCall& call) {
 }
 
 constexpr LayerEntry kLayers[] = {
+    {"CenterCrop", center_crop},
     {"Cropping1D", cropping<1>},
     {"Cropping2D", cropping<2>},
     {"Cropping3D", cropping<3>},
@@ -127,6 +159,7 @@ constexpr LayerEntry kLayers[] = {
     {"Resizing", resizing},
     {"UpSampling1D", up_sampling_1d},
     {"UpSampling2D", up_sampling_2d},
+    {"UpSampling3D", up_sampling_3d},
     {"ZeroPadding1D", zero_padding<1>},
     {"ZeroPadding2D", zero_padding<2>},
     {"ZeroPadding3D", zero_padding<3>},

@@ -55,6 +55,13 @@ std::vector<double> Call::floats_attr(const char* name) const {
   return a != nullptr ? std::vector<double>(a->floats().begin(), a->floats().end()) : std::vector<double>();
 }
 
+proto::Graph* Call::graph_attr(const char* name) {
+  proto::Attribute* attribute = attr(name);
+  if (attribute != nullptr && attribute->has_g()) return attribute->mutable_g();
+  invalid(fmt::format("there is no {}", name));
+  return nullptr;
+}
+
 std::vector<int64_t> Call::const_ints(size_t input) {
   const auto values = b.int_values(need(input));
   if (values) return *values;

@@ -51,9 +51,9 @@ const OpEntry* find_entry(const std::string& domain, const std::string& op) {
       for (const OpEntry& entry : entries) table[entry.op] = &entry;
     };
     Tables tables;
-    for (const auto& entries :
-         {elementwise_ops(), logic_ops(), shape_ops(), movement_ops(), reduce_ops(), conv_ops(), pool_ops(), norm_ops(),
-          matmul_ops(), resize_ops(), rnn_ops(), quant_ops(), control_ops(), detection_ops()}) {
+    for (const auto& entries : {elementwise_ops(), logic_ops(), shape_ops(), movement_ops(), reduce_ops(), conv_ops(),
+                                pool_ops(), norm_ops(), matmul_ops(), resize_ops(), rnn_ops(), quant_ops(),
+                                control_ops(), loop_ops(), detection_ops(), signal_ops(), loss_ops()}) {
       add(tables.standard, entries);
     }
     add(tables.contrib, contrib_ops());
@@ -94,6 +94,10 @@ Result<ValueId> Importer::constant(proto::Tensor& tensor, GraphBuilder& builder,
                      name));
   }
   return builder.constant(std::move(read.data), read.dtype, std::move(read.shape), name);
+}
+
+void Importer::warn(std::string text) {
+  if (std::find(warnings_.begin(), warnings_.end(), text) == warnings_.end()) warnings_.push_back(std::move(text));
 }
 
 void Importer::enter(proto::Graph& graph) {
@@ -289,6 +293,19 @@ std::vector<ValueId> Importer::inline_graph(proto::Graph& graph, GraphBuilder& b
   }
   scopes_.pop_back();
   return outputs;
+}
+
+Status Importer::map_body(proto::Graph& graph, GraphBuilder& builder, std::map<std::string, ValueId> values,
+                          std::vector<ValueId>& outputs) {
+  std::vector<Scope> outer = std::move(scopes_);
+  GraphBuilder* const outer_builder = builder_;
+  scopes_.clear();
+  scopes_.push_back({std::move(values), {}});
+  builder_ = &builder;
+  outputs = inline_graph(graph, builder);
+  scopes_ = std::move(outer);
+  builder_ = outer_builder;
+  return builder.status();
 }
 
 Status Importer::add_outputs(proto::Graph& graph, GraphBuilder& builder, Model& model) {

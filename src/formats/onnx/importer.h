@@ -48,6 +48,7 @@ class Call {
   std::vector<int64_t> ints_attr(const char* name) const;
   std::vector<double> floats_attr(const char* name) const;
   proto::Attribute* attr(const char* name) const;
+  proto::Graph* graph_attr(const char* name);  // null, and an error, when there is none
 
   // Inputs that must be known now: an error says that it is computed at run time.
   std::vector<int64_t> const_ints(size_t input);
@@ -91,7 +92,10 @@ std::span<const OpEntry> resize_ops();
 std::span<const OpEntry> rnn_ops();
 std::span<const OpEntry> quant_ops();
 std::span<const OpEntry> control_ops();
+std::span<const OpEntry> loop_ops();
 std::span<const OpEntry> detection_ops();
+std::span<const OpEntry> signal_ops();
+std::span<const OpEntry> loss_ops();
 std::span<const OpEntry> contrib_ops();   // domain com.microsoft
 std::span<const OpEntry> brevitas_ops();  // domains onnx.brevitas, qonnx.custom_op.general
 
@@ -108,9 +112,12 @@ class Importer {
   ValueId find(const std::string& name);  // kNoValue when nothing makes it
   void set(const std::string& name, ValueId value) { scopes_.back().values[name] = value; }
   Result<ValueId> constant(proto::Tensor& tensor, GraphBuilder& builder, const std::string& name);
+  // Maps a loop's body into a subgraph's builder. It sees `values`, its own names, and nothing else; gives its outputs.
+  Status map_body(proto::Graph& graph, GraphBuilder& builder, std::map<std::string, ValueId> values,
+                  std::vector<ValueId>& outputs);
   // Maps the nodes of a branch into `builder` in a scope of its own; gives its outputs.
   std::vector<ValueId> inline_graph(proto::Graph& graph, GraphBuilder& builder);
-  void warn(std::string text) { warnings_.push_back(std::move(text)); }
+  void warn(std::string text);  // the same one once
   const std::string& folder() const { return folder_; }
   bool wants_loops() const { return options_.recurrent_loops; }
 

@@ -143,10 +143,31 @@ ValueId transposed_2d(Call& c, ValueId x, ValueId weights, ValueId bias, const S
   return c.b.transpose(y, to_channels_first(4));
 }
 
+ValueId transposed_3d(Call& c, ValueId x, ValueId weights, ValueId bias, const Spatial& s, int64_t groups) {
+  if (groups != 1) return c.unsupported("grouped transposed convolutions of volumes");
+  if (std::any_of(s.dilation.begin(), s.dilation.end(), [](int32_t d) { return d != 1; }))
+    return c.unsupported("dilated transposed convolutions of volumes");
+  if (c.b.dim(weights, 0) != c.b.dim(x, 1) || c.b.dim(weights, 1) < 1)
+    return c.invalid(
+        fmt::format("weights of {} channels do not fit its input of {}", c.b.dim(weights, 0), c.b.dim(x, 1)));
+  std::vector<std::array<int32_t, 2>> crop(5, {0, 0});
+  bool beyond = false;  // what lies beyond the whole result is bias alone
+  for (size_t i = 0; i < 3; ++i) {
+    const Extent e = extent(c, x, s, i);
+    crop[i + 1] = {-e.before, -e.after};
+    beyond = beyond || e.after < 0;
+  }
+  const ValueId volume = c.b.transpose(x, to_channels_last(5)), filter = c.b.transpose(weights, {2, 3, 4, 1, 0});
+  ValueId y = c.b.conv3d_transpose(volume, filter, beyond ? kNoValue : bias, {s.stride[0], s.stride[1], s.stride[2]});
+  y = c.b.pad(y, crop);
+  if (beyond && bias != kNoValue) y = c.b.add(y, bias);
+  return c.b.transpose(y, to_channels_first(5));
+}
+
 void map_conv_transpose(Call& c) {
   ValueId x = c.need(0), weights = c.need(1);
   const int rank = c.rank(x);
-  if ((rank != 3 && rank != 4) || c.b.rank(weights) != rank) {
+  if (rank < 3 || rank > 5 || c.b.rank(weights) != rank) {
     return (void)c.unsupported(fmt::format("a transposed convolution over {} dimensions", rank));
   }
   const int64_t groups = c.int_attr("group", 1);
@@ -154,6 +175,7 @@ void map_conv_transpose(Call& c) {
   Spatial s = read_spatial(c, x, kernel_of(c, weights));
   if (c.string_attr("auto_pad", "NOTSET") != "NOTSET") s.before = s.after = std::vector<int32_t>(s.dims(), 0);
   if (!c.b.ok()) return c.out(x);
+  if (rank == 5) return c.out(transposed_3d(c, x, weights, c.in(2), s, groups));
   if (rank == 4) {
     return c.out(transposed_2d(c, x, weights, c.in(2), s, extent(c, x, s, 0), extent(c, x, s, 1), groups));
   }

@@ -19,12 +19,30 @@ ValueId over_channels(Call& c, ValueId vector, int rank) {
 void map_batch_norm(Call& c) {
   const ValueId x = c.need(0);
   const int rank = c.rank(x);
-  if (c.int_attr("training_mode", 0) != 0 || (c.wants(1) && c.opset() >= 14)) {
-    return (void)c.unsupported("batch normalization in training mode");
-  }
   if (c.int_attr("spatial", 1) == 0) return (void)c.unsupported("statistics of every position (spatial=0)");
+  ValueId mean = c.need(3), variance = c.need(4);
+  if (c.int_attr("training_mode", 0) != 0) {  // by the batch's own statistics
+    std::vector<int32_t> axes;
+    for (int i = 0; i < rank; ++i) {
+      if (i != 1) axes.push_back(i);
+    }
+    const auto moved = [&](ValueId before, ValueId now) {
+      const double momentum = c.float_attr("momentum", 0.9);
+      return c.b.add(c.b.mul(before, c.b.scalar_like(momentum, before)),
+                     c.b.mul(now, c.b.scalar_like(1 - momentum, now)));
+    };
+    const ValueId own = c.b.reduce(Op::MEAN, x, axes, true);
+    const ValueId spread = c.b.reduce(Op::MEAN, c.b.binary(Op::SQUARED_DIFFERENCE, x, own), axes, false);
+    const ValueId centre = c.b.reshape(own, {-1});
+    if (c.wants(1)) c.out(moved(mean, centre), 1);
+    if (c.wants(2)) c.out(moved(variance, spread), 2);
+    mean = centre;
+    variance = spread;
+  } else if (c.wants(1) && c.opset() >= 14) {
+    return (void)c.invalid("it gives running statistics outside of training mode");
+  }
   const auto [factor, addend] =
-      formats::batch_norm(c.b, c.need(1), c.need(2), c.need(3), c.need(4), c.float_attr("epsilon", 1e-5));
+      formats::batch_norm(c.b, c.need(1), c.need(2), mean, variance, c.float_attr("epsilon", 1e-5));
   c.out(c.b.add(c.b.mul(x, over_channels(c, factor, rank)), over_channels(c, addend, rank)));
 }
 

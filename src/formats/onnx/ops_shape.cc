@@ -182,39 +182,13 @@ void map_non_zero(Call& c) {
   c.out(c.b.transpose(c.b.cast(found, DType::kInt32), {1, 0}));
 }
 
-// a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n) over a length that is known.
-ValueId window(Call& c, double a0, double a1, double a2) {
-  const auto size = c.const_ints(0);
-  if (size.size() != 1 || size[0] < 1 || size[0] > (1 << 24)) return c.unsupported("a window of this length");
-  const bool periodic = c.int_attr("periodic", 1) != 0;
-  const double step = 2 * std::acos(-1.0) / static_cast<double>(std::max<int64_t>(size[0] - (periodic ? 0 : 1), 1));
-  std::vector<float> values;
-  for (int64_t i = 0; i < size[0]; ++i) {
-    const double at = step * static_cast<double>(i);
-    values.push_back(static_cast<float>(a0 - a1 * std::cos(at) + a2 * std::cos(2 * at)));
-  }
-  return c.b.floats(std::move(values));
-}
-void map_hann(Call& c) { c.out(window(c, 0.5, 0.5, 0)); }
-void map_hamming(Call& c) { c.out(window(c, 25.0 / 46, 21.0 / 46, 0)); }
-void map_blackman(Call& c) { c.out(window(c, 0.42, 0.5, 0.08)); }
-
 constexpr OpEntry kOps[] = {
-    {"BlackmanWindow", map_blackman},
-    {"HammingWindow", map_hamming},
-    {"HannWindow", map_hann},
-    {"Constant", map_constant},
-    {"ConstantOfShape", map_constant_of_shape},
-    {"Expand", map_expand},
-    {"EyeLike", map_eye_like},
-    {"Flatten", map_flatten},
-    {"NonZero", map_non_zero},
-    {"Range", map_range},
-    {"Reshape", map_reshape},
-    {"Shape", map_shape},
-    {"Size", map_size},
-    {"Squeeze", map_squeeze},
-    {"Transpose", map_transpose},
+    {"Constant", map_constant},   {"ConstantOfShape", map_constant_of_shape},
+    {"Expand", map_expand},       {"EyeLike", map_eye_like},
+    {"Flatten", map_flatten},     {"NonZero", map_non_zero},
+    {"Range", map_range},         {"Reshape", map_reshape},
+    {"Shape", map_shape},         {"Size", map_size},
+    {"Squeeze", map_squeeze},     {"Transpose", map_transpose},
     {"Unsqueeze", map_unsqueeze},
 };
 
