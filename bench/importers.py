@@ -122,7 +122,7 @@ def memory(flags, folder):
                 if (model / member).exists():
                     yield memory_row(model.name, form, model / member, flags.rounds, idle, folder)
     for path in flags.onnx:
-        yield memory_row(path.stem, "ONNX", path, flags.rounds, idle, folder)
+        yield memory_row(path.stem if path.stem != "model" else path.parent.name, "ONNX", path, flags.rounds, idle, folder)
 
 
 TABLES = {"peers": against_peers, "memory": memory}
