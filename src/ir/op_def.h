@@ -75,6 +75,8 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual void run(const RunArgs& args) const noexcept = 0;
+  // Whether it is a RowKernel (ops/row_kernel.h): the library does without run-time type information.
+  virtual bool makes_rows() const noexcept { return false; }
 };
 
 struct TensorView {

@@ -10,6 +10,7 @@ namespace fewbits::ops {
 class RowKernel : public Kernel {
  public:
   void run(const RunArgs& args) const noexcept final { run_rows(args, {}); }
+  bool makes_rows() const noexcept final { return true; }
   virtual void run_rows(const RunArgs& args, RowsTo rows) const noexcept = 0;
 };
 

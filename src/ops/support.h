@@ -1,7 +1,9 @@
 // Small pieces that prepare() and infer() of every family share.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -14,19 +16,40 @@ enum class ActivationFunctionType : int8_t;
 
 namespace fewbits::ops {
 
+// Any callable as a kernel. One class for all of them: a class for each of the 700 would be a quarter of the library, and
+// so would be code that copies and destroys each, which few need.
+class BodyKernel final : public Kernel {
+ public:
+  using Run = void (*)(const void* body, const RunArgs& args) noexcept;
+
+  template <class Body>
+  static std::unique_ptr<const Kernel> make(Body&& body) {
+    const Run call = [](const void* self, const RunArgs& args) noexcept { (*static_cast<const Body*>(self))(args); };
+    static_assert(alignof(Body) <= alignof(std::max_align_t));
+    if constexpr (std::is_trivially_copyable_v<Body>) {
+      return copy(&body, sizeof body, call);
+    } else {
+      const auto destroy = [](void* self) noexcept { delete static_cast<Body*>(self); };
+      return own({new Body(std::move(body)), destroy}, call);
+    }
+  }
+  void run(const RunArgs& args) const noexcept override { run_(body_.get(), args); }
+
+ private:
+  using Owned = std::unique_ptr<void, void (*)(void*) noexcept>;
+  BodyKernel(Owned body, Run call) noexcept : body_(std::move(body)), run_(call) {}
+  static std::unique_ptr<const Kernel> own(Owned body, Run call);
+  static std::unique_ptr<const Kernel> copy(const void* body, size_t bytes, Run call);
+
+  Owned body_;
+  Run run_;
+};
+Prepared prepared_kernel(std::unique_ptr<const Kernel> kernel, std::string choice, size_t workspace);
+
 // A kernel from a noexcept-safe callable `void(const RunArgs&)` that holds its argument struct by value.
 template <class Body>
 Prepared make_kernel(Body body, std::string choice, size_t workspace = 0) {
-  struct Lambda final : Kernel {
-    explicit Lambda(Body&& b) : body(std::move(b)) {}
-    void run(const RunArgs& args) const noexcept override { body(args); }
-    Body body;
-  };
-  Prepared prepared;
-  prepared.kernel = std::make_unique<const Lambda>(std::move(body));
-  prepared.workspace = workspace;
-  prepared.choice = std::move(choice);
-  return prepared;
+  return prepared_kernel(BodyKernel::make(std::move(body)), std::move(choice), workspace);
 }
 
 // A dynamic kernel from a callable `Status(DynamicArgs&)`.

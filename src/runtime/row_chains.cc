@@ -98,7 +98,7 @@ class Chain {
 
   static bool may_start(const Step& step, std::span<const TensorInfo> infos) {
     if (step.dynamic || step.outputs.size() != 1) return false;
-    if (dynamic_cast<const ops::RowKernel*>(step.prepared.kernel.get()) == nullptr) return false;
+    if (step.prepared.kernel == nullptr || !step.prepared.kernel->makes_rows()) return false;
     const TensorInfo& output = infos[static_cast<size_t>(step.outputs[0])];
     const size_t count = output.count(), width = output.shape.empty() ? 1 : static_cast<size_t>(output.shape.back());
     return output.dtype == DType::kFloat32 && count > 0 && width <= kTile && !reads_state(step, infos);
