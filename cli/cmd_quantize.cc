@@ -102,10 +102,20 @@ Result<std::optional<Calibration>> calibration(const Flags& flags, const CommonF
   return std::optional(*std::move(made));
 }
 
+// Of a folder: of all files in it.
 size_t file_size(const std::string& path) {
   std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  return error ? 0 : static_cast<size_t>(size);
+  if (!std::filesystem::is_directory(path, error)) {
+    const auto size = std::filesystem::file_size(path, error);
+    return error ? 0 : static_cast<size_t>(size);
+  }
+  size_t sum = 0;
+  for (std::filesystem::recursive_directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    std::error_code own;
+    const auto size = at->file_size(own);
+    if (!own && at->is_regular_file(own)) sum += static_cast<size_t>(size);
+  }
+  return sum;
 }
 
 constexpr Treatment kTreatments[] = {Treatment::kInteger, Treatment::kHybrid, Treatment::kWeightOnly,

@@ -157,9 +157,10 @@ struct QuantRule {
   std::vector<OperandRule> inputs, outputs;  // the last entry stands for all further operands
   // Which weights can be int8 under float activations ("weights" mode); empty: none. Others get weight-only with DEQUANTIZE.
   std::vector<int8_t> hybrid_weights;
-  bool hybrid_per_axis = false;         // scales per axis (of the operand's rule) in hybrid form
-  bool hybrid_all_or_none = false;      // every weight or none (sequence LSTM)
-  bool input_scales_below_one = false;  // LiteRT's kernel aborts the process on an input scale of 1 or more
+  bool hybrid_per_axis = false;     // scales per axis (of the operand's rule) in hybrid form
+  bool hybrid_all_or_none = false;  // every weight or none (sequence LSTM)
+  // Why LiteRT's kernel would abort the process on these scales of the inputs and of output 0; "" when it would not.
+  std::string (*scales_problem)(std::span<const float> inputs, float output, DType activation) = nullptr;
   // Why this node cannot take the activation type although the operator has an integer form; null or "" when it can.
   std::string (*decline)(const OpContext& context, DType activation) = nullptr;
   const char* custom = nullptr;  // "lstm", "svdf": quantize/ has code of its own for them

@@ -43,7 +43,7 @@ Status IntegerPlan::make() {
   for (NodeId id : graph().order()) {
     if (is_integer(id)) group(id);
   }
-  leave_large_scales();
+  leave_refused_scales();
   return {};
 }
 
@@ -160,21 +160,24 @@ void IntegerPlan::leave_islands() {
   }
 }
 
-void IntegerPlan::leave_large_scales() {
+void IntegerPlan::leave_refused_scales() {
   for (Decision& decision : decisions_) {
     const Node& node = graph().node(decision.node);
-    if (!is_integer(decision.node) || !find_op(node)->quant.input_scales_below_one) continue;
+    if (!is_integer(decision.node) || find_op(node)->quant.scales_problem == nullptr) continue;
+    std::vector<float> inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (!is_float(node.inputs[i])) continue;
       const auto own = operand_params(decision.node, i);
       const auto quant = own ? own : params(node.inputs[i]);
-      if (!quant || quant->scale[0] < 1) continue;
-      decision.treatment = Treatment::kFloat;
-      decision.reason = fmt::format("'{}' has a scale of {}, and LiteRT's kernel takes only scales below 1",
-                                    graph().value(node.inputs[i]).name, quant->scale[0]);
-      integer_[static_cast<size_t>(decision.node)] = 0;
-      break;
+      if (quant) inputs.push_back(quant->scale[0]);
     }
+    const auto output = params(node.outputs[0]);
+    if (inputs.size() != node.inputs.size()) continue;
+    std::string problem = find_op(node)->quant.scales_problem(inputs, output ? output->scale[0] : 1, activation());
+    if (problem.empty()) continue;
+    decision.treatment = Treatment::kFloat;
+    decision.reason = std::move(problem);
+    integer_[static_cast<size_t>(decision.node)] = 0;
   }
 }
 

@@ -43,7 +43,7 @@ class IntegerPlan {
   std::string operand_problem(const Node& node, const OpDef& def, std::string& help) const;
   bool seen(ValueId id) const;
   void leave_islands();
-  void leave_large_scales();
+  void leave_refused_scales();
   void group(NodeId id);
   std::vector<std::pair<size_t, ValueId>> same_inputs(const Node& node, const QuantRule& rule) const;
   ValueId root(ValueId id) const;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "quantize/quantize.h"
 #include "quantize/select.h"
@@ -178,6 +179,45 @@ TEST(Int8, ExcludedOperatorsStayFloatWithTheReason) {
                                       [](const Decision& d) { return d.type == "DEPTHWISE_CONV_2D"; });
   EXPECT_EQ(depthwise->treatment, Treatment::kFloat);
   EXPECT_EQ(depthwise->reason, "excluded by 'dw'");
+}
+
+// LiteRT's kernels abort the process beyond these ratios of scales, which a subtraction of near-equal values meets.
+void expect_refused(Op op, Mode mode, float most, float least, bool refused) {
+  SCOPED_TRACE(fmt::format("{} {} to {}", op_name(op), most, least));
+  Model model;
+  model.graphs.resize(1);
+  Graph& g = model.main();
+  const ValueId a = add_value(g, "a", {1, 4}), b = add_value(g, "b", {1, 4}), y = add_value(g, "y", {1, 4});
+  g.inputs = {a, b};
+  g.outputs = {y};
+  add_node(g, op, {a, b}, {y});
+  Statistics statistics = some_statistics(model);
+  for (auto& [place, stats] : statistics.tensors) {
+    stats = TensorStats();
+    const float range = place.second == y ? least : most;
+    stats.name = g.value(place.second).name;
+    stats.add(-range, range);
+  }
+  Options options;
+  options.mode = mode;
+  const auto out = quantize(model, options, &statistics);
+  ASSERT_TRUE(out) << out.error().message;
+  ASSERT_EQ(out->decisions.size(), 1u);
+  EXPECT_EQ(out->decisions[0].treatment == Treatment::kFloat, refused);
+  EXPECT_EQ(out->decisions[0].reason.find("too far below") != std::string::npos, refused) << out->decisions[0].reason;
+}
+
+TEST(Int8, ResultsFarBelowTheirOperandsStayFloat) {
+  for (Op op : {Op::ADD, Op::SUB}) {
+    expect_refused(op, Mode::kInt8, 1.0f, std::exp2(-18.0f), false);
+    expect_refused(op, Mode::kInt8, 1.0f, std::exp2(-19.01f), true);
+    expect_refused(op, Mode::kInt16x8, 1.0f, std::exp2(-13.0f), false);
+    expect_refused(op, Mode::kInt16x8, 1.0f, std::exp2(-14.01f), true);
+  }
+  // The result's scale against the square of the operands': 2 / 255 here.
+  expect_refused(Op::SQUARED_DIFFERENCE, Mode::kInt8, 1.0f, std::exp2(-18.0f), false);
+  expect_refused(Op::SQUARED_DIFFERENCE, Mode::kInt8, 1.0f, std::exp2(-20.0f), true);
+  expect_refused(Op::MUL, Mode::kInt8, 1.0f, std::exp2(-20.0f), false);
 }
 
 TEST(Int8Only, ListsEveryOffenderAtOnce) {

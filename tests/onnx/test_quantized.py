@@ -1,6 +1,7 @@
 """Models that are quantized already keep their own integers: ONNX Runtime's QDQ and QOperator forms, Brevitas's and QONNX's nodes."""
 
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -168,3 +169,37 @@ def test_brevitas_models(tmp_path, form, input_name):
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     convolutions = [op for op in interpreter._get_ops_details() if op["op_name"] == "CONV_2D"]
     assert sum(details[op["inputs"][0]]["dtype"] == np.int8 for op in convolutions) >= len(convolutions) - 2
+
+
+# ---- scales that LiteRT's kernels abort on ----
+
+RUN = """
+import sys
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(sys.argv[1])
+interpreter.allocate_tensors()
+feeds = np.load(sys.argv[2])
+for detail in interpreter.get_input_details():
+    interpreter.set_tensor(detail["index"], feeds[detail["name"]])
+interpreter.invoke()
+np.save(sys.argv[3], interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+"""
+
+
+@pytest.mark.parametrize("mode, ratio", [("int8", 2.0**-22), ("int16x8", 2.0**-16)])
+@pytest.mark.parametrize("op", ["Add", "Sub"])
+def test_results_far_below_their_operands_stay_float(tmp_path, op, mode, ratio):
+    nodes = [helper.make_node(op, ["a", "b"], ["y"])]
+    source = save(tmp_path / "model.onnx", nodes, [("a", FLOAT, [1, 64]), ("b", FLOAT, [1, 64])], [("y", FLOAT, [1, 64])])
+    a = np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 64)
+    b = (a * np.float32(1 - ratio)) * np.float32(-1 if op == "Add" else 1)
+    np.savez(tmp_path / "samples.npz", a=a[None], b=b[None])
+    target = tmp_path / "model.tflite"
+    made = support.run("quantize", source, "-o", target, "--mode", mode, "--calibrate", tmp_path / "samples.npz")
+    assert made.returncode == 0, made.stderr
+    assert "too far below" in made.stdout
+    np.savez(tmp_path / "feeds.npz", a=a, b=b)
+    ran = subprocess.run([sys.executable, "-c", RUN, target, tmp_path / "feeds.npz", tmp_path / "y.npy"], capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    assert np.array_equal(np.load(tmp_path / "y.npy"), a + b if op == "Add" else a - b)

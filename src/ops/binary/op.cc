@@ -1,6 +1,9 @@
 // The OpDef table of the binary family.
 #include "ops/binary/op.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "ops/support.h"
 #include "schema/tflite.h"
 
@@ -42,6 +45,26 @@ QuantRule same_rule() {
           .int16 = true,
           .inputs = {{.kind = OperandQuant::kSame}},
           .outputs = {{.kind = OperandQuant::kSame}}};
+}
+
+// LiteRT writes the factor from the operands to the result as one below 1, and ends the process where it is not: `factor` is
+// that one. (kernels/add.cc, sub.cc, squared_difference.cc)
+std::string too_small(double factor, float output, double largest) {
+  if (factor < 1) return "";
+  return fmt::format("its result has a scale of {}, too far below its operands' {} for LiteRT's kernel", output,
+                     largest);
+}
+std::string sum_scales(std::span<const float> inputs, float output, DType activation) {
+  const double largest = std::max(inputs[0], inputs[1]);
+  return too_small(2 * largest / (std::exp2(activation == DType::kInt16 ? 15 : 20) * output), output, largest);
+}
+std::string squared_difference_scales(std::span<const float> inputs, float output, DType) {
+  const double largest = std::max(inputs[0], inputs[1]);
+  return too_small(4 * largest * largest / (std::exp2(14) * output), output, largest);
+}
+QuantRule with_scales(QuantRule rule, std::string (*problem)(std::span<const float>, float, DType)) {
+  rule.scales_problem = problem;
+  return rule;
 }
 
 // ---- versions (tools/versioning/op_version.cc) ----
@@ -118,14 +141,14 @@ const OpDef kOps[] = {
      .infer = infer_broadcast,
      .prepare = prepare_arithmetic,
      .version = version_add,
-     .quant = free_rule(true)},
+     .quant = with_scales(free_rule(true), sum_scales)},
     {.op = Op::SUB,
      .inputs = kTwo,
      .flags = kInPlace | kPointwise,
      .infer = infer_broadcast,
      .prepare = prepare_arithmetic,
      .version = version_sub,
-     .quant = free_rule(true)},
+     .quant = with_scales(free_rule(true), sum_scales)},
     {.op = Op::MUL,
      .inputs = kTwo,
      .flags = kInPlace | kPointwise,
@@ -159,7 +182,7 @@ const OpDef kOps[] = {
      .infer = infer_broadcast,
      .prepare = prepare_arithmetic,
      .version = version_squared_difference,
-     .quant = free_rule(false)},
+     .quant = with_scales(free_rule(false), squared_difference_scales)},
     {.op = Op::POW, .inputs = kTwo, .flags = kInPlace, .infer = infer_broadcast, .prepare = prepare_power},
     {.op = Op::FLOOR_DIV,
      .inputs = kTwo,

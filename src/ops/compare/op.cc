@@ -41,9 +41,17 @@ Status infer_select_v2(OpContext& context) {
   return {};
 }
 
+std::string one_or_more(std::span<const float> inputs, float, DType) {
+  for (float scale : inputs) {
+    if (scale >= 1)
+      return fmt::format("an operand has a scale of {}, and LiteRT's kernel takes only scales below 1", scale);
+  }
+  return "";
+}
+
 // Operands in 8 bits, a boolean out.
 QuantRule compared() {
-  return {.int8 = true, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{}}, .input_scales_below_one = true};
+  return {.int8 = true, .inputs = {{.kind = OperandQuant::kFree}}, .outputs = {{}}, .scales_problem = one_or_more};
 }
 QuantRule selected() {
   return {.int8 = true,
