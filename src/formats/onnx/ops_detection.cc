@@ -157,7 +157,7 @@ void map_grid_sample(Call& c) {
   };
   const ValueId row = place(1, shape[2]), column = place(0, shape[3]);
   const Outside outside = padding == "zeros" ? Outside::kZeros : Outside::kBorder;
-  ValueId y;
+  ValueId y = kNoValue;
   if (mode == "linear") {
     y = bilinear(c, image, first, row, column, outside);
   } else if (mode == "nearest") {
