@@ -26,7 +26,7 @@ def main():
         print(f"no ISA object under {sys.argv[1]}")
         return 1
     # An explicit instantiation of a template whose name says the ISA (pool_rows_avx2<float>) exists for that ISA alone.
-    own = re.compile(r"_(avx2|avx512|avx512vnni|avx512vbmi|neondot)<")
+    own = re.compile(r"_(avx2|avx512|avx512vnni|avx512vbmi|amx|neondot)<")
     bad = [f"{path}: weak symbol {name}" for path in objects for name in weak_symbols(path) if not own.search(name)]
     print("\n".join(bad) or f"symbols of {len(objects)} ISA objects: good")
     return 1 if bad else 0

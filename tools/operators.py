@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/operators.md"
 SEEN = ROOT / "build/conformance"
-ISAS = ["baseline", "avx2", "avx512", "avx512vnni"]
+ISAS = ["baseline", "avx2", "avx512", "avx512vnni", "amx"]
 HEAD = """# Operators
 
 Made by `tools/operators.py`; CI checks that it is true. What is known of an operator stands in its family's folder under `src/ops`.
@@ -35,7 +35,7 @@ where none of the set's own kernels did. `fewbits inspect MODEL --why` tells whi
 a faster one. ARM's kernels (NEON, and NEON with the dot product) are not in this table, which is made on x86: they are matrix products
 and depthwise convolutions in float32 and int8, quantization, and the float operators after a product.
 """
-OF_AN_ISA = re.compile(r".*?avx\w*")
+OF_AN_ISA = re.compile(r".*?(avx\w*|amx)")
 TYPES = ["float32", "int8", "int16", "uint8", "hybrid", "float16", "int32", "int64", "bool"]
 
 
@@ -48,7 +48,7 @@ def kind(dtype):
 def machine():
     """The instruction sets that kernels may be chosen for here."""
     flags = set(re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)[1].split())
-    needed = {"baseline": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"}, "avx512vnni": {"avx512_vnni"}}
+    needed = {"baseline": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"}, "avx512vnni": {"avx512_vnni"}, "amx": {"amx_int8", "amx_bf16"}}
     return [isa for place, isa in enumerate(ISAS) if all(needed[lower] <= flags for lower in ISAS[:place + 1])]
 
 

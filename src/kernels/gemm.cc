@@ -19,7 +19,7 @@ constexpr const GemmF32Kernel* kF32[] = {
 
 constexpr const GemmS8Kernel* kS8[] = {
 #if defined(__x86_64__)
-    &kGemmS8Avx512Vnni, &kGemmS8Avx512, &kGemmS8Avx2,
+    &kGemmS8Amx, &kGemmS8Avx512Vnni, &kGemmS8Avx512, &kGemmS8Avx2,
 #elif defined(__aarch64__)
     &kGemmS8NeonDot, &kGemmS8Neon,
 #endif

@@ -18,24 +18,44 @@ struct Shape {
   size_t m, n, k;
 };
 constexpr Shape kShapes[] = {
-    {"square", 196, 512, 512},       // a 1x1 convolution of MobileNet, 14 x 14
-    {"expand", 3136, 96, 16},        // a thin expansion at 56 x 56
-    {"project", 784, 32, 192},       // its projection at 28 x 28
-    {"resnet_3x3", 196, 256, 2304},  // a 3x3 convolution of ResNet
-    {"classifier", 1, 1000, 1280},   // a fully connected layer for one image
+    {"12544x16x96", 12544, 96, 16},  // pointwise convolutions of MobileNetV2 and EfficientNet: rows x inputs x outputs
+    {"12544x32x16", 12544, 16, 32},   {"3136x96x24", 3136, 24, 96},
+    {"3136x24x144", 3136, 144, 24},   {"196x96x576", 196, 576, 96},
+    {"49x160x960", 49, 960, 160},     {"784x512x128", 784, 128, 512},  // of ResNet50
+    {"196x512x1024", 196, 1024, 512}, {"196x1024x256", 196, 256, 1024},
+    {"196x2304x256", 196, 256, 2304},                                  // its 3x3 convolutions
+    {"49x4608x512", 49, 512, 4608},   {"128x384x384", 128, 384, 384},  // of MiniLM, 128 tokens
+    {"128x384x1536", 128, 1536, 384}, {"128x1536x384", 128, 384, 1536},
+    {"1x1280x1000", 1, 1000, 1280},  // a classifier
 };
 
+// On cache lines, as plans have their buffers.
 template <class T>
-std::vector<T> random_values(size_t count) {
+struct OnLines {
+  using value_type = T;
+  OnLines() = default;
+  template <class U>
+  OnLines(const OnLines<U>&) {}
+  T* allocate(size_t count) {
+    return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t{kPackedAlignment}));
+  }
+  void deallocate(T* p, size_t) { ::operator delete(p, std::align_val_t{kPackedAlignment}); }
+  bool operator==(const OnLines&) const = default;
+};
+template <class T>
+using Buffer = std::vector<T, OnLines<T>>;
+
+template <class T>
+Buffer<T> random_values(size_t count) {
   std::mt19937 random(7);
-  std::vector<T> values(count);
+  Buffer<T> values(count);
   for (T& value : values) value = static_cast<T>(static_cast<int>(random() % 255) - 127);
   return values;
 }
 
 struct F32Case {
   using Kernel = GemmF32Kernel;
-  std::vector<float> a, out;
+  Buffer<float> a, out;
   GemmF32Args args(const Shape& s) {
     a = random_values<float>(s.m * s.k);
     out.resize(s.m * s.n);
@@ -51,7 +71,7 @@ struct F32Case {
 
 struct S8Case {
   using Kernel = GemmS8Kernel;
-  std::vector<int8_t> a, out;
+  Buffer<int8_t> a, out;
   std::vector<float> multiplier;
   GemmS8Args args(const Shape& s) {
     a = random_values<int8_t>(s.m * s.k);
@@ -69,7 +89,7 @@ struct S8Case {
 
 struct S16S8Case {
   using Kernel = GemmS16S8Kernel;
-  std::vector<int16_t> a, out;
+  Buffer<int16_t> a, out;
   std::vector<FixedMultiplier> multiplier;
   GemmS16S8Args args(const Shape& s) {
     a = random_values<int16_t>(s.m * s.k);
@@ -90,9 +110,9 @@ void time_kernel(benchmark::State& state, const typename Case::Kernel& kernel, c
   using Weight = typename Case::Kernel::Weight;
   Case data;
   auto args = data.args(shape);
-  const std::vector<Weight> w = random_values<Weight>(shape.n * shape.k);
+  const Buffer<Weight> w = random_values<Weight>(shape.n * shape.k);
   const auto run = [&](const typename Case::Kernel& with) {
-    std::vector<uint8_t> packed(with.packed_size(shape.n, 1, shape.k) + kPackedAlignment);
+    Buffer<uint8_t> packed(with.packed_size(shape.n, 1, shape.k));
     with.pack({.data = w.data(), .n = shape.n, .tap_k = shape.k, .n_stride = shape.k}, packed.data());
     args.packed = packed.data();
     with.run(args, {0, shape.m, 0, shape.n});
@@ -100,7 +120,7 @@ void time_kernel(benchmark::State& state, const typename Case::Kernel& kernel, c
   };
   run(reference);
   const auto expected = data.out;
-  const std::vector<uint8_t> packed = run(kernel);
+  const Buffer<uint8_t> packed = run(kernel);
   for (size_t i = 0; i < expected.size(); ++i) {
     const double error = std::abs(static_cast<double>(data.out[i]) - static_cast<double>(expected[i]));
     if (error > (std::is_same_v<Weight, float> ? 1e-6 * 127 * 127 * static_cast<double>(shape.k) : 0)) {

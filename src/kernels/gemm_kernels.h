@@ -14,6 +14,7 @@ extern const GemmS8Kernel kGemmS8Ref;
 extern const GemmS8Kernel kGemmS8Avx2;
 extern const GemmS8Kernel kGemmS8Avx512;
 extern const GemmS8Kernel kGemmS8Avx512Vnni;
+extern const GemmS8Kernel kGemmS8Amx;
 extern const GemmS8Kernel kGemmS8Neon;
 extern const GemmS8Kernel kGemmS8NeonDot;
 

@@ -7,8 +7,7 @@
 #include "kernels/gemm_kernels.h"
 #include "kernels/simd_avx512.h"
 // after the ISA's vectors:
-#include "kernels/gemm_bytes.h"
-#include "kernels/vnni_order.h"
+#include "kernels/gemm_s8_finish_avx512.h"
 
 namespace fewbits {
 namespace {
@@ -74,72 +73,18 @@ void pack(const GemmWeights<int8_t>& w, void* packed) noexcept {
 
 constexpr size_t kMostRowSums = 480;  // rows whose sums are kept while the panels pass
 
-// What the columns of a panel add to their sums and multiply them with, in accumulator order.
-struct Panel {
-  size_t n, columns;  // the columns that exist; the panel may be wider
-  const int8_t* weights;
-  const uint32_t* row_sums;  // of A's rows from `first_row` on, where the weights have a zero point
-  size_t first_row;
-  __m512i sums[4], term[4];
-  ByteScaling to_int8;
-  __m512 factor[4], float_bias[4];
-};
-
-template <size_t kWidth>
-void open_panel(const Args& args, size_t n, const uint8_t* packed, Panel& panel) {
-  panel.n = n;
-  panel.columns = smaller(args.n - n, kWidth * kLanes);
-  panel.weights = reinterpret_cast<const int8_t*>(packed + kWidth * kLanes * ByteWeights::kHeaderBytes);
-  const __m512i zero_point = Simd::set(args.a_zero_point + 128);
-  const float* factor = args.output == GemmS8Output::kInt8    ? args.multiplier
-                        : args.output == GemmS8Output::kFloat ? args.channel_scale
-                                                              : nullptr;
-  const float* float_bias = args.output == GemmS8Output::kFloat ? args.float_bias : nullptr;
-  load_channels<kWidth>(args.bias != nullptr ? args.bias + n : nullptr, panel.columns, panel.term);
-  load_channels<kWidth>(factor != nullptr ? factor + n : nullptr, panel.columns, panel.factor);
-  load_channels<kWidth>(float_bias != nullptr ? float_bias + n : nullptr, panel.columns, panel.float_bias);
-  unroll<kWidth>([&]<size_t v>() FB_LAMBDA {
-    panel.sums[v] = _mm512_loadu_si512(packed + v * kLanes * sizeof(int32_t));
-    panel.term[v] = Simd::sub(panel.term[v], Simd::mul(zero_point, panel.sums[v]));
-  });
-  panel.to_int8.open<kWidth>(panel.factor, args.rounding);
-}
-
-// The sum of row m of A, flipped.
-uint32_t row_sum(const Args& args, size_t m) {
-  const __m512i to_unsigned = _mm512_set1_epi8(static_cast<char>(args.a_flip ^ 0x80)), ones = _mm512_set1_epi8(1);
-  __m512i sums = Simd::set(0);
-  for (size_t t = 0; t < args.a.taps; ++t) {
-    const int8_t* in = tap_of(args.a, m, t);
-    for (size_t k = 0; k < args.a.tap_k; k += 64) {
-      const __mmask64 present = first_bytes(args.a.tap_k - k);
-      const __m512i bytes = _mm512_maskz_loadu_epi8(present, in + k);
-      sums = _mm512_dpbusd_epi32(sums, _mm512_maskz_mov_epi8(present, _mm512_xor_si512(bytes, to_unsigned)), ones);
-    }
-  }
-  return static_cast<uint32_t>(_mm512_reduce_add_epi32(sums)) - 128 * static_cast<uint32_t>(args.a.taps * args.a.tap_k);
-}
-
 template <size_t kRows, size_t kWidth, GemmS8Output kOutput>
 struct Tile {
   const Args& args;
   const Panel& panel;
-  size_t m, rows;  // rows past the last are the last again, and written to the same place
+  PanelRows<kRows, kWidth, kOutput> rows;
   __m512i acc[kRows][kWidth];
-
-  FB_INLINE size_t row(size_t r) const { return m + smaller(r, rows - 1); }
 
   FB_INLINE void run() {
     unroll<kRows>([&]<size_t r>()
                       FB_LAMBDA { unroll<kWidth>([&]<size_t v>() FB_LAMBDA { acc[r][v] = panel.term[v]; }); });
     multiply();
-    if (args.row_zero_point != nullptr || args.w_zero_point != 0) add_row_terms();
-    if constexpr (kOutput == GemmS8Output::kInt8) panel.to_int8(acc);
-    unroll<kRows>([&]<size_t r>() FB_LAMBDA {
-      if constexpr (kOutput == GemmS8Output::kInt8) write_int8(acc[r], row(r));
-      if constexpr (kOutput == GemmS8Output::kInt32) write_int32(acc[r], row(r));
-      if constexpr (kOutput == GemmS8Output::kFloat) write_float(acc[r], row(r));
-    });
+    rows.finish(acc);
   }
 
   FB_INLINE void multiply() {
@@ -158,7 +103,7 @@ struct Tile {
     };
     for (size_t t = 0; t < a.taps; ++t) {
       const int8_t* in[kRows];
-      unroll<kRows>([&]<size_t r>() FB_LAMBDA { in[r] = tap_of(a, row(r), t); });
+      unroll<kRows>([&]<size_t r>() FB_LAMBDA { in[r] = tap_of(a, rows.row(r), t); });
       for (size_t k = 0; k < whole; k += kGroup) {
         add_products([&]<size_t r>() FB_LAMBDA {
           int32_t four;
@@ -174,56 +119,11 @@ struct Tile {
       });
     }
   }
-
-  // Zero points of the rows and of the weights:
-  //   sum (a - za)(w - zw) = sum a w - za sum w - zw (sum a - k za)
-  FB_INLINE void add_row_terms() {
-    unroll<kRows>([&]<size_t r>() FB_LAMBDA {
-      const int32_t row_zero_point = args.row_zero_point != nullptr ? args.row_zero_point[row(r)] : 0;
-      uint32_t term = 0;
-      if (args.w_zero_point != 0) {
-        const auto zero_point = static_cast<uint32_t>(args.a_zero_point + row_zero_point);
-        const auto k = static_cast<uint32_t>(args.a.taps * args.a.tap_k);
-        term = static_cast<uint32_t>(args.w_zero_point) * (k * zero_point - panel.row_sums[row(r) - panel.first_row]);
-      }
-      unroll<kWidth>([&]<size_t v>() FB_LAMBDA {
-        const __m512i columns = Simd::mul(Simd::set(row_zero_point), panel.sums[v]);
-        acc[r][v] = Simd::add(Simd::sub(acc[r][v], columns), Simd::set(static_cast<int32_t>(term)));
-      });
-    });
-  }
-
-  FB_INLINE void write_int8(const __m512i (&sums)[kWidth], size_t to) const {
-    int8_t* out = static_cast<int8_t*>(args.out) + to * args.out_stride + panel.n;
-    store_as_bytes<kWidth>(sums, {args.out_zero_point, args.lo, args.hi, args.out_flip}, out, panel.columns);
-  }
-
-  FB_INLINE void write_int32(__m512i (&sums)[kWidth], size_t to) const {
-    int32_t* out = static_cast<int32_t*>(args.out) + to * args.out_stride + panel.n;
-    to_natural_order(sums);
-    unroll<kWidth>([&]<size_t v>() FB_LAMBDA { store_some(out, v * kLanes, panel.columns, sums[v]); });
-  }
-
-  FB_INLINE void write_float(__m512i (&sums)[kWidth], size_t to) const {
-    const __m512 lo = Simd::set(args.float_lo), hi = Simd::set(args.float_hi);
-    const __m512 row_scale = Simd::set(args.row_scale[to]);
-    float* out = static_cast<float*>(args.out) + to * args.out_stride + panel.n;
-    unroll<kWidth>([&]<size_t v>() FB_LAMBDA {
-      const __m512 real = Simd::to_float(sums[v]);
-      const __m512 scaled = args.channel_first ? _mm512_mul_ps(_mm512_mul_ps(real, panel.factor[v]), row_scale)
-                                               : _mm512_mul_ps(real, _mm512_mul_ps(row_scale, panel.factor[v]));
-      const __m512 x = Simd::min(hi, Simd::max(lo, _mm512_add_ps(scaled, panel.float_bias[v])));
-      sums[v] = _mm512_castps_si512(x);
-    });
-    to_natural_order(sums);
-    unroll<kWidth>([&]<size_t v>()
-                       FB_LAMBDA { store_some(out, v * kLanes, panel.columns, _mm512_castsi512_ps(sums[v])); });
-  }
 };
 
 template <size_t kRows, size_t kWidth, GemmS8Output kOutput>
 __attribute__((noinline)) void run_tile(const Args& args, const Panel& panel, size_t m, size_t rows) {
-  Tile<kRows, kWidth, kOutput> tile{args, panel, m, rows, {}};
+  Tile<kRows, kWidth, kOutput> tile{args, panel, {args, panel, m, rows}, {}};
   tile.run();
 }
 
@@ -253,7 +153,7 @@ void run_panel(const Args& args, size_t n, const uint8_t* packed, const uint32_t
   Panel panel;
   panel.row_sums = row_sums;
   panel.first_row = m;
-  open_panel<kWidth>(args, n, packed, panel);
+  panel.open<kWidth>(args, n, packed, 128);
   switch (args.output) {
     case GemmS8Output::kInt8: return run_rows<kWidth, GemmS8Output::kInt8>(args, panel, m, m_end);
     case GemmS8Output::kInt32: return run_rows<kWidth, GemmS8Output::kInt32>(args, panel, m, m_end);
