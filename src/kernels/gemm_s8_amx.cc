@@ -6,7 +6,7 @@
 #include "kernels/gemm_kernels.h"
 #include "kernels/simd_avx512.h"
 // after the ISA's vectors:
-#include "kernels/amx_tiles.h"
+#include "kernels/gemm_s8_amx_rows.h"
 #include "kernels/gemm_s8_finish_avx512.h"
 
 namespace fewbits {
@@ -14,27 +14,18 @@ namespace {
 
 using Args = GemmS8Args;
 
-constexpr size_t kGroup = 4;  // inputs that are neighbours in a row of a tile of W
 constexpr size_t kNr = 64;
-constexpr size_t kStageBytes = 256 * 1024;  // of copied rows of A
-constexpr size_t kMostRowSums = 480;        // rows whose sums are kept while the panels pass
-constexpr size_t kShallow = 8;              // chunks: up to here 64 columns of W stay in L1
+constexpr size_t kMostRowSums = 480;  // rows whose sums are kept while the panels pass
 
-// The depth in chunks.
-struct Chunks {
-  explicit Chunks(size_t k) noexcept : count((k + kTileBytes - 1) / kTileBytes) {
-    depth = count == 0 ? kGroup : round_up((k + count - 1) / count, kGroup);
-  }
-  bool shallow() const noexcept { return count <= kShallow; }
-  size_t padded() const noexcept { return count * depth; }
-  size_t column_bytes() const noexcept { return ByteWeights::kHeaderBytes + padded(); }
-  // Vectors of the next panel: four where many columns stay in L1; few columns and two tiles of rows where they do not.
-  size_t panel_vectors(size_t columns_left) const noexcept {
-    return columns_left > 48 && shallow() ? 4 : columns_left > 16 ? 2 : 1;
-  }
+// What becomes of sums, in the kernel's own terms.
+enum class Finish { kBytes, kWholeBytes, kInt32, kFloat };
 
-  size_t count, depth;
-};
+Finish finish_of(const Args& args) noexcept {
+  if (args.output == GemmS8Output::kInt32) return Finish::kInt32;
+  if (args.output == GemmS8Output::kFloat) return Finish::kFloat;
+  const bool whole = args.lo == INT8_MIN && args.hi == INT8_MAX && args.out_flip == 0;
+  return whole ? Finish::kWholeBytes : Finish::kBytes;
+}
 
 size_t packed_size(size_t n, size_t taps, size_t tap_k) noexcept {
   return round_up(n, kTileLanes) * Chunks(taps * tap_k).column_bytes();
@@ -126,117 +117,24 @@ void pack(const GemmWeights<int8_t>& w, void* packed) noexcept {
   }
 }
 
-// What one call computes: rows in tiles of equal height, the last of which may begin among the rows of the one before.
-struct Product {
-  const Args& args;
-  Chunks chunks;
-  size_t m_begin, m_end, high;
+// Weights of the next panel, which are brought to L2 while this one is multiplied: those of a network come from further away.
+struct Ahead {
+  const int8_t* from = nullptr;
+  size_t lines_a_chunk = 0;
 
-  size_t tile_bytes() const noexcept { return chunks.count * high * kTileBytes; }  // of a copied tile
-  size_t tiles() const noexcept { return (m_end - m_begin + high - 1) / high; }
-  size_t first_row(size_t tile) const noexcept { return smaller(m_begin + tile * high, m_end - high); }
-
-  // Chunks [begin, end) of a tile's rows, as [chunk][row][64]. What lies beyond the depth is not defined: it meets zeros.
-  void stage(size_t tile, size_t begin, size_t end, int8_t* to) const noexcept {
-    if (args.a.taps == 1 && args.a.offsets == nullptr && end > begin) {
-      if (chunks.depth <= 16) return stage_plain<Bytes16>(tile, begin, end, to);
-      if (chunks.depth <= 32) return stage_plain<Bytes32>(tile, begin, end, to);
-      return stage_plain<Bytes64>(tile, begin, end, to);
-    }
-    if (args.a.tap_k % chunks.depth == 0 && begin == 0 && end == chunks.count) return stage_taps(tile, to);
-    for (size_t r = 0; r < high; ++r, to += kTileBytes) stage_row(first_row(tile) + r, begin, end, to);
+  Ahead() = default;
+  Ahead(const Product& product, const Panel& panel, size_t vectors, size_t blocks) {
+    const size_t columns = vectors * kTileLanes;
+    if (panel.n + columns >= product.args.n || blocks == 0 || product.chunks.count == 0) return;
+    const size_t lines = columns * product.chunks.column_bytes() / kTileBytes, steps = blocks * product.chunks.count;
+    from = panel.weights + columns * product.chunks.padded();
+    lines_a_chunk = (lines + steps - 1) / steps;
   }
-
- private:
-  // Plain rows, chunk by chunk. Vector: 16, 32 or 64 bytes that hold a chunk.
-  template <class Vector>
-  void stage_plain(size_t tile, size_t begin, size_t end, int8_t* to) const noexcept {
-    const GemmRows<int8_t>& a = args.a;
-    const auto flip = Vector::set(args.a_flip);
-    const __mmask64 whole = first_bytes(chunks.depth), rest = first_bytes(a.tap_k - (chunks.count - 1) * chunks.depth);
-    const int8_t* from = a.data + first_row(tile) * a.row_stride + begin * chunks.depth;
-    for (size_t c = begin; c < end; ++c, from += chunks.depth, to += high * kTileBytes) {
-      const __mmask64 present = c + 1 < chunks.count ? whole : rest;
-      for (size_t r = 0; r < high; ++r) {
-        Vector::store(to + r * kTileBytes, Vector::flipped(Vector::load(from + r * a.row_stride, present), flip));
-      }
-    }
-  }
-  struct Bytes16 {
-    static FB_INLINE __m128i set(uint8_t x) { return _mm_set1_epi8(static_cast<char>(x)); }
-    static FB_INLINE __m128i load(const int8_t* p, __mmask64 m) {
-      return _mm_maskz_loadu_epi8(static_cast<__mmask16>(m), p);
-    }
-    static FB_INLINE __m128i flipped(__m128i x, __m128i flip) { return _mm_xor_si128(x, flip); }
-    static FB_INLINE void store(int8_t* p, __m128i x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), x); }
-  };
-  struct Bytes32 {
-    static FB_INLINE __m256i set(uint8_t x) { return _mm256_set1_epi8(static_cast<char>(x)); }
-    static FB_INLINE __m256i load(const int8_t* p, __mmask64 m) {
-      return _mm256_maskz_loadu_epi8(static_cast<__mmask32>(m), p);
-    }
-    static FB_INLINE __m256i flipped(__m256i x, __m256i flip) { return _mm256_xor_si256(x, flip); }
-    static FB_INLINE void store(int8_t* p, __m256i x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
-  };
-  struct Bytes64 {
-    static FB_INLINE __m512i set(uint8_t x) { return _mm512_set1_epi8(static_cast<char>(x)); }
-    static FB_INLINE __m512i load(const int8_t* p, __mmask64 m) { return _mm512_maskz_loadu_epi8(m, p); }
-    static FB_INLINE __m512i flipped(__m512i x, __m512i flip) { return _mm512_xor_si512(x, flip); }
-    static FB_INLINE void store(int8_t* p, __m512i x) { _mm512_storeu_si512(p, x); }
-  };
-
-  // Gathered rows whose taps are whole chunks.
-  void stage_taps(size_t tile, int8_t* to) const noexcept {
-    const GemmRows<int8_t>& a = args.a;
-    const __m512i flip = Bytes64::set(args.a_flip);
-    const __mmask64 whole = first_bytes(chunks.depth);
-    for (size_t t = 0; t < a.taps; ++t) {
-      const int8_t* rows[kTileRows];
-      for (size_t r = 0; r < high; ++r) rows[r] = tap_of(a, first_row(tile) + r, t);
-      for (size_t k = 0; k < a.tap_k; k += chunks.depth, to += high * kTileBytes) {
-        for (size_t r = 0; r < high; ++r) {
-          Bytes64::store(to + r * kTileBytes, Bytes64::flipped(Bytes64::load(rows[r] + k, whole), flip));
-        }
-      }
-    }
-  }
-
-  // Any piece of a row.
-  void stage_row(size_t m, size_t begin, size_t end, int8_t* to) const noexcept {
-    const GemmRows<int8_t>& a = args.a;
-    const size_t chunk_step = high * kTileBytes, k_end = smaller(end * chunks.depth, a.taps * a.tap_k);
-    const __m512i flip = Bytes64::set(args.a_flip);
-    size_t t = begin * chunks.depth / a.tap_k, in_tap = begin * chunks.depth % a.tap_k;
-    size_t at = 0;  // in the chunk
-    for (size_t k = begin * chunks.depth; k < k_end; ++t, in_tap = 0) {
-      const int8_t* from = tap_of(a, m, t) + in_tap;
-      for (size_t left = smaller(a.tap_k - in_tap, k_end - k); left > 0;) {
-        const size_t count = smaller(left, chunks.depth - at);
-        const __mmask64 present = first_bytes(count);
-        _mm512_mask_storeu_epi8(to + at, present, Bytes64::flipped(Bytes64::load(from, present), flip));
-        from += count, left -= count, k += count, at += count;
-        if (at == chunks.depth) at = 0, to += chunk_step;
-      }
-    }
-  }
-};
-
-// Rows of A as tiles: where they lie, or as [tile][chunk][row][64] from tile `first` on.
-struct TilesOfA {
-  const Product& product;
-  const int8_t* base;
-  bool copied;
-  size_t first;
-
-  size_t row_stride() const noexcept { return copied ? kTileBytes : product.args.a.row_stride; }
-  size_t chunk_step() const noexcept { return copied ? product.high * kTileBytes : product.chunks.depth; }
-  const int8_t* at(size_t tile) const noexcept {
-    return copied ? base + (tile - first) * product.tile_bytes() : base + product.first_row(tile) * row_stride();
-  }
+  void advance(size_t chunks) noexcept { from += chunks * lines_a_chunk * kTileBytes; }
 };
 
 // A block of kHigh x kWide tiles of sums on their way to outputs.
-template <size_t kHigh, size_t kWide, GemmS8Output kOutput>
+template <size_t kHigh, size_t kWide, Finish kFinish>
 struct Block {
   static constexpr size_t kLine = kWide * kTileLanes;  // numbers of a row of `sums`
 
@@ -255,15 +153,18 @@ struct Block {
     });
   }
 
-  // Chunks of A, a tile's next one chunk_step further, with as many of W.
-  FB_INLINE void multiply(const int8_t* const (&a)[kHigh], size_t chunk_step, size_t row_stride, const int8_t* w,
-                          size_t count) const {
-    const size_t tile_of_w = product.chunks.depth * kTileLanes;
+  // `count` chunks of A, a tile's next one chunk_step further, with as many of W. `ahead`: what to bring to L2 meanwhile.
+  FB_INLINE void multiply(const int8_t* const (&a)[kHigh], const RowTiles& rows, const int8_t* w, size_t count,
+                          const Ahead& ahead) const {
+    const size_t tile_of_w = product.chunks.depth * kTileLanes, chunk_step = rows.chunk_step(),
+                 row_stride = rows.row_stride();
+    const int8_t* next = ahead.from;
     for (size_t c = 0; c < count; ++c, w += kWide * tile_of_w) {
       multiply_block<kHigh, kWide>(
           [&]<int kTile, size_t t>() FB_LAMBDA { load_tile<kTile>(a[t] + c * chunk_step, row_stride); },
           [&]<int kTile, size_t v>() FB_LAMBDA { load_tile<kTile>(w + v * tile_of_w, kTileBytes); },
           []<int kSum, int kA, int kW>() FB_LAMBDA { multiply_s8<kSum, kA, kW>(); });
+      for (size_t i = 0; i < ahead.lines_a_chunk; ++i, next += kTileBytes) _mm_prefetch(next, _MM_HINT_T1);
     }
   }
 
@@ -281,7 +182,11 @@ struct Block {
     for (size_t t = 0; t < kHigh; ++t) {
       const size_t m = product.first_row(tile + t);
       for (size_t r = 0; r < product.high; r += kRows) {
-        const PanelRows<kRows, kWide, kOutput> rows{product.args, panel, m + r, smaller(kRows, product.high - r)};
+        constexpr auto kOutput = kFinish == Finish::kInt32   ? GemmS8Output::kInt32
+                                 : kFinish == Finish::kFloat ? GemmS8Output::kFloat
+                                                             : GemmS8Output::kInt8;
+        const PanelRows<kRows, kWide, kOutput, kFinish == Finish::kWholeBytes> rows{product.args, panel, m + r,
+                                                                                    smaller(kRows, product.high - r)};
         __m512i acc[kRows][kWide];
         unroll<kRows>([&]<size_t i>() FB_LAMBDA {
           const int32_t* from = sums[from_sums] + (t * kTileRows + rows.row(i) - m) * kLine;
@@ -293,18 +198,31 @@ struct Block {
   }
 };
 
+// A block of a product's tiles, copied if they must be.
+struct TilesOfA {
+  const RowTiles& rows;
+  const int8_t* buffer;
+  size_t first, end;
+
+  const int8_t* at(size_t tile) const noexcept { return rows.at(tile, buffer, first); }
+};
+
 // Tiles from `tile` on under a panel, kHigh at a time; returns the tile it stops at.
-template <size_t kHigh, size_t kWide, GemmS8Output kOutput>
-__attribute__((noinline)) size_t run_tiles(const TilesOfA& rows, const Panel& panel, size_t tile, size_t tile_end) {
-  if (tile + kHigh > tile_end) return tile;
-  Block<kHigh, kWide, kOutput> block(rows.product, panel);
+template <size_t kHigh, size_t kWide, Finish kFinish>
+__attribute__((noinline)) size_t run_tiles(const Product& product, const TilesOfA& tiles, const Panel& panel,
+                                           size_t tile) {
+  if (tile + kHigh > tiles.end) return tile;
+  Block<kHigh, kWide, kFinish> block(product, panel);
+  Ahead ahead(product, panel, kWide, (tiles.end - tile) / kHigh);
+  // Two blocks lie between a block's products and its outputs: what a tile stored is read when it has arrived.
   size_t count = 0;
   const size_t begin = tile;
-  for (; tile + kHigh <= tile_end; tile += kHigh, ++count) {
+  for (; tile + kHigh <= tiles.end; tile += kHigh, ++count) {
     const int8_t* a[kHigh];
-    unroll<kHigh>([&]<size_t t>() FB_LAMBDA { a[t] = rows.at(tile + t); });
+    unroll<kHigh>([&]<size_t t>() FB_LAMBDA { a[t] = tiles.at(tile + t); });
     block.begin();
-    block.multiply(a, rows.chunk_step(), rows.row_stride(), panel.weights, rows.product.chunks.count);
+    block.multiply(a, tiles.rows, panel.weights, product.chunks.count, ahead);
+    ahead.advance(product.chunks.count);
     if (count >= 2) block.finish(tile - 2 * kHigh, count % 2);
     block.end(count % 2);
   }
@@ -312,25 +230,25 @@ __attribute__((noinline)) size_t run_tiles(const TilesOfA& rows, const Panel& pa
   return tile;
 }
 
-template <size_t kWide, GemmS8Output kOutput>
-void run_panel(const TilesOfA& rows, const Panel& panel, size_t end) {
-  size_t tile = rows.first;
-  if constexpr (kWide == 1) tile = run_tiles<4, kWide, kOutput>(rows, panel, tile, end);
-  if constexpr (kWide == 2) tile = run_tiles<2, kWide, kOutput>(rows, panel, tile, end);
-  run_tiles<1, kWide, kOutput>(rows, panel, tile, end);
+template <size_t kWide, Finish kFinish>
+void run_panel(const Product& product, const TilesOfA& tiles, const Panel& panel) {
+  size_t tile = tiles.first;
+  if constexpr (kWide == 1) tile = run_tiles<4, kWide, kFinish>(product, tiles, panel, tile);
+  if constexpr (kWide == 2) tile = run_tiles<2, kWide, kFinish>(product, tiles, panel, tile);
+  run_tiles<1, kWide, kFinish>(product, tiles, panel, tile);
 }
 
 // A tile of rows too deep for the buffer: pieces of it are copied for every panel.
-template <size_t kWide, GemmS8Output kOutput>
-__attribute__((noinline)) void run_pieces(const Product& product, const Panel& panel, size_t tile, int8_t* buffer) {
-  const size_t chunk_step = product.high * kTileBytes, piece = kStageBytes / chunk_step;
-  Block<1, kWide, kOutput> block(product, panel);
+template <size_t kWide, Finish kFinish>
+__attribute__((noinline)) void run_pieces(const Product& product, const RowTiles& rows, const Panel& panel, size_t tile,
+                                          int8_t* buffer) {
+  const size_t piece = kStageBytes / (product.high * kTileBytes);
+  Block<1, kWide, kFinish> block(product, panel);
   block.begin();
   for (size_t c = 0; c < product.chunks.count; c += piece) {
     const size_t end = smaller(c + piece, product.chunks.count);
-    product.stage(tile, c, end, buffer);
-    block.multiply({buffer}, chunk_step, kTileBytes, panel.weights + c * kWide * product.chunks.depth * kTileLanes,
-                   end - c);
+    rows.copy_piece(tile, c, end, buffer);
+    block.multiply({buffer}, rows, panel.weights + c * kWide * product.chunks.depth * kTileLanes, end - c, {});
   }
   block.end(0);
   block.finish(tile, 0);
@@ -342,10 +260,11 @@ FB_INLINE void for_each_panel(const Product& product, size_t n, size_t n_end, Pa
   const Args& args = product.args;
   const auto with_width = [&]<size_t kWide>(const uint8_t* packed) FB_LAMBDA {
     panel.open<kWide>(args, n, packed, 0);
-    switch (args.output) {
-      case GemmS8Output::kInt8: return body.template operator()<kWide, GemmS8Output::kInt8>();
-      case GemmS8Output::kInt32: return body.template operator()<kWide, GemmS8Output::kInt32>();
-      case GemmS8Output::kFloat: return body.template operator()<kWide, GemmS8Output::kFloat>();
+    switch (finish_of(args)) {
+      case Finish::kBytes: return body.template operator()<kWide, Finish::kBytes>();
+      case Finish::kWholeBytes: return body.template operator()<kWide, Finish::kWholeBytes>();
+      case Finish::kInt32: return body.template operator()<kWide, Finish::kInt32>();
+      case Finish::kFloat: return body.template operator()<kWide, Finish::kFloat>();
     }
   };
   while (n < n_end) {
@@ -356,16 +275,6 @@ FB_INLINE void for_each_panel(const Product& product, size_t n, size_t n_end, Pa
     if (vectors == 1) with_width.template operator()<1>(packed);
     n += vectors * kTileLanes;
   }
-}
-
-// Whether rows are best read as tiles where they lie: those that do not split cache lines, or are read once.
-bool lie_in_tiles(const Product& product, const GemmRange& range) {
-  const GemmRows<int8_t>& a = product.args.a;
-  if (a.offsets != nullptr || product.args.a_flip != 0 || product.chunks.padded() != a.tap_k) return false;
-  const bool one_panel =
-      range.n_end - range.n_begin <= product.chunks.panel_vectors(product.args.n - range.n_begin) * kTileLanes;
-  const bool on_lines = a.row_stride % kTileBytes == 0 || kTileBytes % a.row_stride == 0;
-  return (on_lines && a.row_stride <= 512) || (one_panel && a.row_stride <= kTileBytes);
 }
 
 void configure_for(const Product& product) {
@@ -393,9 +302,11 @@ void run(const Args& args, const GemmRange& range) noexcept {
   uint32_t row_sums[kMostRowSums];
   Panel panel;
   panel.row_sums = row_sums;
-  const bool direct = lie_in_tiles(product, range);
-  const bool in_pieces = !direct && product.tile_bytes() > kStageBytes;
-  size_t at_once = direct ? product.tiles() : in_pieces ? 1 : kStageBytes / product.tile_bytes();
+  const size_t columns = range.n_end - range.n_begin;
+  const size_t panel_columns = product.chunks.panel_vectors(args.n - range.n_begin) * kTileLanes;
+  const RowTiles row_tiles(product, (columns + panel_columns - 1) / panel_columns);
+  const bool in_pieces = row_tiles.tile_bytes() > kStageBytes;
+  size_t at_once = in_pieces ? 1 : row_tiles.copied() ? kStageBytes / row_tiles.tile_bytes() : product.tiles();
   if (args.w_zero_point != 0) at_once = smaller(at_once, kMostRowSums / kTileRows);
   for (size_t first = 0; first < product.tiles(); first += at_once) {
     const size_t end = smaller(first + at_once, product.tiles());
@@ -403,13 +314,13 @@ void run(const Args& args, const GemmRange& range) noexcept {
     for (size_t m = panel.first_row; args.w_zero_point != 0 && m < product.first_row(end - 1) + product.high; ++m) {
       row_sums[m - panel.first_row] = row_sum(args, m);
     }
-    const TilesOfA tiles_of_a{product, direct ? args.a.data : buffer, !direct, first};
-    for (size_t i = first; !direct && !in_pieces && i < end; ++i) {
-      product.stage(i, 0, product.chunks.count, buffer + (i - first) * product.tile_bytes());
+    for (size_t i = first; row_tiles.copied() && !in_pieces && i < end; ++i) {
+      row_tiles.copy(i, buffer + (i - first) * row_tiles.tile_bytes());
     }
-    for_each_panel(product, range.n_begin, range.n_end, panel, [&]<size_t kWide, GemmS8Output kOutput>() FB_LAMBDA {
-      if (in_pieces) return run_pieces<kWide, kOutput>(product, panel, first, buffer);
-      run_panel<kWide, kOutput>(tiles_of_a, panel, end);
+    const TilesOfA block{row_tiles, buffer, first, end};
+    for_each_panel(product, range.n_begin, range.n_end, panel, [&]<size_t kWide, Finish kFinish>() FB_LAMBDA {
+      if (in_pieces) return run_pieces<kWide, kFinish>(product, row_tiles, panel, first, buffer);
+      run_panel<kWide, kFinish>(product, block, panel);
     });
   }
   release();

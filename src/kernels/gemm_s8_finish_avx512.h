@@ -57,8 +57,8 @@ uint32_t row_sum(const GemmS8Args& args, size_t m) {
   return static_cast<uint32_t>(_mm512_reduce_add_epi32(sums)) - 128 * static_cast<uint32_t>(args.a.taps * args.a.tap_k);
 }
 
-// Neighbouring rows of a panel's sums, the panel's terms among them, on their way out.
-template <size_t kRows, size_t kWidth, GemmS8Output kOutput>
+// Neighbouring rows of a panel's sums, the panel's terms among them, on their way out. kWhole: int8 that nothing limits or flips.
+template <size_t kRows, size_t kWidth, GemmS8Output kOutput, bool kWhole = false>
 struct PanelRows {
   static constexpr size_t kLanes = Simd::kLanes;
 
@@ -99,7 +99,7 @@ struct PanelRows {
 
   FB_INLINE void write_int8(const __m512i (&sums)[kWidth], size_t to) const {
     int8_t* out = static_cast<int8_t*>(args.out) + to * args.out_stride + panel.n;
-    store_as_bytes<kWidth>(sums, {args.out_zero_point, args.lo, args.hi, args.out_flip}, out, panel.columns);
+    store_as_bytes<kWhole>(sums, {args.out_zero_point, args.lo, args.hi, args.out_flip}, out, panel.columns);
   }
 
   FB_INLINE void write_int32(__m512i (&sums)[kWidth], size_t to) const {

@@ -132,8 +132,9 @@ struct ByteScaling {
   }
 };
 
-// Scaled sums as bytes. The limits hold as bytes, where they cost a quarter: packing saturates as they do.
-template <size_t kVectors>
+// Scaled sums as bytes. The limits hold as bytes, where they cost a quarter: packing saturates as they do. kWhole: they are
+// those of int8, and flip is 0.
+template <bool kWhole = false, size_t kVectors>
 FB_INLINE auto as_bytes(const __m512i (&x)[kVectors], const ByteOutput& output) {
   const __m512i zero_point = _mm512_set1_epi16(static_cast<int16_t>(output.zero_point));
   const auto least = static_cast<char>(output.lo), most = static_cast<char>(output.hi);
@@ -141,23 +142,29 @@ FB_INLINE auto as_bytes(const __m512i (&x)[kVectors], const ByteOutput& output) 
   if constexpr (kVectors == 4) {
     const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(x[0], x[1]), zero_point);
     const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(x[2], x[3]), zero_point);
-    const __m512i bytes = _mm512_max_epi8(_mm512_packs_epi16(low, high), _mm512_set1_epi8(least));
+    const __m512i saturated = _mm512_packs_epi16(low, high);
+    if constexpr (kWhole) return saturated;
+    const __m512i bytes = _mm512_max_epi8(saturated, _mm512_set1_epi8(least));
     return _mm512_xor_si512(_mm512_min_epi8(bytes, _mm512_set1_epi8(most)), _mm512_set1_epi8(flip));
   } else if constexpr (kVectors == 2) {
     const __m512i shorts = _mm512_adds_epi16(_mm512_packs_epi32(x[0], x[1]), zero_point);
-    const __m256i bytes = _mm256_max_epi8(_mm512_cvtsepi16_epi8(shorts), _mm256_set1_epi8(least));
+    const __m256i saturated = _mm512_cvtsepi16_epi8(shorts);
+    if constexpr (kWhole) return saturated;
+    const __m256i bytes = _mm256_max_epi8(saturated, _mm256_set1_epi8(least));
     return _mm256_xor_si256(_mm256_min_epi8(bytes, _mm256_set1_epi8(most)), _mm256_set1_epi8(flip));
   } else {
     const __m256i shorts = _mm256_adds_epi16(_mm512_cvtsepi32_epi16(x[0]), _mm512_castsi512_si256(zero_point));
-    const __m128i bytes = _mm_max_epi8(_mm256_cvtsepi16_epi8(shorts), _mm_set1_epi8(least));
+    const __m128i saturated = _mm256_cvtsepi16_epi8(shorts);
+    if constexpr (kWhole) return saturated;
+    const __m128i bytes = _mm_max_epi8(saturated, _mm_set1_epi8(least));
     return _mm_xor_si128(_mm_min_epi8(bytes, _mm_set1_epi8(most)), _mm_set1_epi8(flip));
   }
 }
 
 // The same, stored.
-template <size_t kVectors>
+template <bool kWhole = false, size_t kVectors>
 FB_INLINE void store_as_bytes(const __m512i (&x)[kVectors], const ByteOutput& output, int8_t* out, size_t count) {
-  const auto bytes = as_bytes(x, output);
+  const auto bytes = as_bytes<kWhole>(x, output);
   if constexpr (kVectors == 4) {
     store_bytes(out, bytes, count);
   } else if constexpr (kVectors == 2) {
