@@ -159,6 +159,13 @@ void add_signature(CLI::App& command, std::string& signature) {
       ->type_name("NAME");
 }
 
+void add_strict_fp32(CLI::App& command, bool& strict_fp32) {
+  command.add_flag(
+      "--strict-fp32", strict_fp32,
+      "Multiply floats as float32 only; processors with AMX else take them as sums of three bfloat16, which is faster "
+      "and as exact, but rounds otherwise");
+}
+
 Result<ComparedFlags::Opened> ComparedFlags::open() const {
   auto dataset = preprocess.open(data);
   if (!dataset) return tl::unexpected<Error>(dataset.error());

@@ -63,6 +63,7 @@ std::string import_formats();
 Result<ModelPtr> load_any(const std::string& path, const ImportFlags& flags);
 
 void add_signature(CLI::App& command, std::string& signature);
+void add_strict_fp32(CLI::App& command, bool& strict_fp32);
 
 // What commands that set one model against another take: both, and the data to run them on.
 struct ComparedFlags {

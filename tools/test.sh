@@ -29,7 +29,7 @@ step_gcc() {
 }
 step_conformance() {
   [ -f build/conformance/manifest.json ] || "$FEWBITS_PYTHON" tests/conformance/generate.py build/conformance
-  build/release/tests/conformance_runner build/conformance --quiet --kernels build/conformance/kernels_best.json
+  build/release/tests/conformance_runner build/conformance --quiet --fast --kernels build/conformance/kernels_best.json
   for isa in baseline avx2 avx512 avx512vnni; do
     FEWBITS_ISA=$isa build/release/tests/conformance_runner build/conformance --quiet --kernels build/conformance/kernels_$isa.json
     FEWBITS_ISA=$isa build/release/tests/kernels_test --gtest_brief=1

@@ -20,6 +20,9 @@ struct RuntimeOptions {
   std::string signature;  // empty: the model's first signature, else its main subgraph
   // A subgraph by its index instead of a signature: inputs and outputs then have no names but their tensors'.
   std::optional<int32_t> subgraph;
+  // Float products multiply float32 and nothing else. Otherwise processors with AMX take a float as the sum of three bfloat16,
+  // which is faster and no less exact, but rounds elsewhere: outputs then differ from another machine's in their last bits.
+  bool strict_fp32 = false;
 };
 
 // An output's numbers inside the runtime: valid until its next run, resize or end.

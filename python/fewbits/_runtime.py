@@ -22,10 +22,13 @@ class Runtime:
     runtime = Runtime("model.tflite", threads=2)
     scores = runtime(image)                        # one input and one output
     outputs = runtime.run({"tokens": t, "mask": m})  # by name: a dict of arrays
+
+    strict_fp32: float products multiply float32 and nothing else; processors with AMX else take floats as sums of three bfloat16,
+    which is faster and as exact, but rounds otherwise.
     """
 
-    def __init__(self, model: ModelLike, *, threads: int = 1, signature: str = "") -> None:
-        self._native = _native.Runtime(load(model), threads, signature)
+    def __init__(self, model: ModelLike, *, threads: int = 1, signature: str = "", strict_fp32: bool = False) -> None:
+        self._native = _native.Runtime(load(model), threads, signature, strict_fp32)
         self.inputs: list[TensorSpec] = self._native.inputs
         self.outputs: list[TensorSpec] = self._native.outputs
 

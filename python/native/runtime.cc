@@ -10,10 +10,10 @@ namespace {
 
 class PyRuntime {
  public:
-  PyRuntime(const PyModel& model, int threads, const std::string& signature) {
+  PyRuntime(const PyModel& model, int threads, const std::string& signature, bool strict_fp32) {
     auto made = [&] {
       nb::gil_scoped_release release;
-      return Runtime::make(model.model, {threads, signature});
+      return Runtime::make(model.model, {threads, signature, {}, strict_fp32});
     }();
     runtime_ = unwrap(std::move(made));
   }
@@ -120,8 +120,8 @@ void bind_runtime(nb::module_& module) {
       .def_ro("kernel", &KernelChoice::kernel)
       .def_ro("declined", &KernelChoice::declined);
   nb::class_<PyRuntime>(module, "Runtime")
-      .def(nb::init<const PyModel&, int, const std::string&>(), nb::arg("model"), nb::arg("threads"),
-           nb::arg("signature"))
+      .def(nb::init<const PyModel&, int, const std::string&, bool>(), nb::arg("model"), nb::arg("threads"),
+           nb::arg("signature"), nb::arg("strict_fp32"))
       .def_prop_ro("inputs", &PyRuntime::inputs)
       .def_prop_ro("outputs", &PyRuntime::outputs)
       .def("resize_input", &PyRuntime::resize_input, nb::arg("name"), nb::arg("shape"))

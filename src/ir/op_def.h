@@ -52,6 +52,7 @@ struct OpContext {
   std::span<const TensorInfo> inputs;  // as many as the node has; `present` is false for kNoValue
   std::span<TensorInfo> outputs;
   std::span<const TensorInfo> intermediates;
+  bool fast_float = false;  // prepare(): float products may be sums of products of bfloat16
 
   bool has_input(size_t i) const noexcept { return i < inputs.size() && inputs[i].present; }
   // An error that begins with the node's description.

@@ -30,6 +30,10 @@ FB_INLINE void release() { asm volatile("tilerelease" : : : "memory"); }
 // A product of tiles in the order of blocks that all kernels use: sums in 0 to 3, A in 4 and 5, W in 6 and 7.
 inline constexpr int kSums = 0, kRowsOfA = 4, kWeights = 6;
 
+template <int kTile>
+FB_INLINE void zero_tile() {
+  asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
+}
 // stride: bytes between two rows in memory.
 template <int kTile>
 FB_INLINE void load_tile(const void* p, size_t stride) {
@@ -43,6 +47,12 @@ FB_INLINE void store_tile(void* p, size_t stride) {
 template <int kSum, int kA, int kW>
 FB_INLINE void multiply_s8() {
   asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kW));
+}
+
+// The same of bfloat16, two by two, summed in float32.
+template <int kSum, int kA, int kW>
+FB_INLINE void multiply_bf16() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kW));
 }
 
 // Calls product<sum, a, w>() for a block of kHigh x kWide tiles, whose A and W it loads, with load_a<tile, row of tiles>() and

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const GemmF32Kernel* kF32[] = {
 #if defined(__x86_64__)
-    &kGemmF32Avx512, &kGemmF32Avx2,
+    &kGemmF32Amx, &kGemmF32Avx512, &kGemmF32Avx2,
 #elif defined(__aarch64__)
     &kGemmF32Neon,
 #endif
@@ -92,7 +92,16 @@ std::span<const GemmF32Kernel* const> gemm_f32_kernels() noexcept { return kF32;
 std::span<const GemmS8Kernel* const> gemm_s8_kernels() noexcept { return kS8; }
 std::span<const GemmS16S8Kernel* const> gemm_s16s8_kernels() noexcept { return kS16S8; }
 
-const GemmF32Kernel& select_gemm_f32(Isa isa) noexcept { return first_usable(gemm_f32_kernels(), isa); }
+const GemmF32Kernel& select_gemm_f32(Isa isa) noexcept {
+  std::span<const GemmF32Kernel* const> exact = gemm_f32_kernels();
+  while (exact.front()->isa == Isa::kAmx) exact = exact.subspan(1);
+  return first_usable(exact, isa);
+}
+const GemmF32Kernel& select_fast_gemm_f32(Isa isa, size_t m, size_t n, size_t k) noexcept {
+  constexpr size_t kLeastRows = 16, kLeastColumns = 17, kLeastDepth = 64;
+  const GemmF32Kernel& best = *kF32[0];
+  return best.isa <= isa && m >= kLeastRows && n >= kLeastColumns && k >= kLeastDepth ? best : select_gemm_f32(isa);
+}
 const GemmS8Kernel& select_gemm_s8(Isa isa) noexcept { return first_usable(gemm_s8_kernels(), isa); }
 const GemmS16S8Kernel& select_gemm_s16s8(Isa isa) noexcept { return first_usable(gemm_s16s8_kernels(), isa); }
 

@@ -3,7 +3,7 @@
 //
 // W is packed once by the kernel that will run; A is read where it lies, as plain rows or, for a convolution, as rows
 // gathered from `taps` places ("indirect", without an im2col copy). Each kernel has a list, best first, and a reference
-// that every other kernel of the list must equal: integer kernels exactly, float kernels within 1e-6 * k of the sum of
+// that every other kernel of the list must equal: integer kernels exactly, float kernels within kFloatError of the sum of
 // magnitudes.
 //
 // A uint8 tensor is an int8 tensor whose bytes are xor-ed with 0x80 and whose zero point is 128 less: every byte
@@ -27,6 +27,9 @@
 #include "kernels/row_sink.h"
 
 namespace fewbits {
+
+// The most that a float kernel's output lies off the exact sum, as a share of the sum of |a * w|.
+inline constexpr float kFloatError = 1e-6f;
 
 // Packed weights want this alignment for speed; any multiple of 4 is correct.
 inline constexpr size_t kPackedAlignment = 64;
@@ -145,6 +148,8 @@ struct GemmKernel {
   size_t (*packed_size)(size_t n, size_t taps, size_t tap_k) noexcept;  // bytes
   void (*pack)(const GemmWeights<T>& weights, void* packed) noexcept;
   void (*run)(const Args& args, const GemmRange& range) noexcept;
+  float error =
+      1e-6f;  // float kernels: the most that an output lies off the exact sum, as a share of the sum of |a * w|
 };
 using GemmF32Kernel = GemmKernel<float, GemmF32Args>;
 using GemmS8Kernel = GemmKernel<int8_t, GemmS8Args>;
@@ -155,8 +160,10 @@ std::span<const GemmF32Kernel* const> gemm_f32_kernels() noexcept;
 std::span<const GemmS8Kernel* const> gemm_s8_kernels() noexcept;
 std::span<const GemmS16S8Kernel* const> gemm_s16s8_kernels() noexcept;
 
-// The best kernel for an ISA.
+// The best kernel for an ISA. Of the float ones the best that multiplies float32, or one that adds products of bfloat16 where
+// that pays: m rows, n columns and a depth of k.
 const GemmF32Kernel& select_gemm_f32(Isa isa) noexcept;
+const GemmF32Kernel& select_fast_gemm_f32(Isa isa, size_t m, size_t n, size_t k) noexcept;
 const GemmS8Kernel& select_gemm_s8(Isa isa) noexcept;
 const GemmS16S8Kernel& select_gemm_s16s8(Isa isa) noexcept;
 

@@ -124,7 +124,7 @@ void time_kernel(benchmark::State& state, const typename Case::Kernel& kernel, c
   const Buffer<uint8_t> packed = run(kernel);
   for (size_t i = 0; i < expected.size(); ++i) {
     const double error = std::abs(static_cast<double>(data.out[i]) - static_cast<double>(expected[i]));
-    if (error > (std::is_same_v<Weight, float> ? 1e-6 * 127 * 127 * static_cast<double>(shape.k) : 0)) {
+    if (error > (std::is_same_v<Weight, float> ? kFloatError * 127.0f * 127.0f * static_cast<float>(shape.k) : 0)) {
       return state.SkipWithError("differs from the reference");
     }
   }

@@ -8,6 +8,7 @@ namespace fewbits {
 extern const GemmF32Kernel kGemmF32Ref;
 extern const GemmF32Kernel kGemmF32Avx2;
 extern const GemmF32Kernel kGemmF32Avx512;
+extern const GemmF32Kernel kGemmF32Amx;
 extern const GemmF32Kernel kGemmF32Neon;
 
 extern const GemmS8Kernel kGemmS8Ref;

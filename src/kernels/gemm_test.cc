@@ -125,7 +125,8 @@ TEST(GemmF32, EqualsSumsInDouble) {
             sum += product;
             magnitude += std::fabs(product);
           }
-          ASSERT_NEAR(out.data()[m * stride + n], std::min(sum, 1.5), 1e-6 * magnitude) << describe(kernel.name, s);
+          ASSERT_NEAR(out.data()[m * stride + n], std::min(sum, 1.5), kFloatError * magnitude)
+              << describe(kernel.name, s);
         }
         for (size_t n = s.n; m + 1 < s.m && n < stride; ++n) {
           ASSERT_EQ(std::memcmp(&out.data()[m * stride + n], &untouched, sizeof untouched), 0)
@@ -154,6 +155,48 @@ TEST(GemmF32, NanPassesThroughTheClamp) {
   });
 }
 
+// Infinities, NaNs and numbers near the largest come out as they do in float32, and leave other rows and columns alone.
+TEST(GemmF32, NumbersThatDoNotSplit) {
+  constexpr size_t kM = 20, kN = 35, kK = 70;
+  const float nan = std::numeric_limits<float>::quiet_NaN(), most = std::numeric_limits<float>::max();
+  for (const bool in_weights : {false, true}) {
+    Random random(3);
+    auto a = random.reals(kM * kK, 1, 2), w = random.reals(kN * kK, 0.25f, 0.5f);
+    auto& special = in_weights ? w : a;
+    special[5 * kK + 3] = kInfinity;
+    special[7 * kK + 69] = -kInfinity;
+    special[18 * kK + 40] = nan;
+    special[19 * kK + 33] = in_weights ? most / 2 : most;
+    for_each_kernel(gemm_f32_kernels(), [&](const GemmF32Kernel& kernel) {
+      const Guarded<uint8_t> packed = pack(kernel, {.data = w.data(), .n = kN, .tap_k = kK, .n_stride = kK});
+      std::vector<float> out(kM * kN);
+      kernel.run({.a = {.data = a.data(), .row_stride = kK, .tap_k = kK},
+                  .m = kM,
+                  .n = kN,
+                  .packed = packed.data(),
+                  .out = out.data(),
+                  .out_stride = kN,
+                  .lo = -kInfinity,
+                  .hi = kInfinity},
+                 {0, kM, 0, kN});
+      for (size_t i = 0; i < out.size(); ++i) {
+        double sum = 0, magnitude = 0;
+        for (size_t k = 0; k < kK; ++k) {
+          const double product = static_cast<double>(a[i / kN * kK + k]) * w[i % kN * kK + k];
+          sum += product;
+          magnitude += std::fabs(product);
+        }
+        if (std::isfinite(sum)) {
+          ASSERT_NEAR(out[i], sum, kFloatError * magnitude) << kernel.name << " output " << i;
+        } else {
+          ASSERT_EQ(std::isnan(out[i]), std::isnan(sum)) << kernel.name << " output " << i;
+          ASSERT_TRUE(std::isnan(sum) || static_cast<double>(out[i]) == sum) << kernel.name << " output " << i;
+        }
+      }
+    });
+  }
+}
+
 // W given as [k, n], as BATCH_MATMUL has it.
 TEST(GemmF32, PacksTransposedWeights) {
   Random random(2);
@@ -174,7 +217,7 @@ TEST(GemmF32, PacksTransposedWeights) {
     for (size_t i = 0; i < m * n; ++i) {
       double sum = 0;
       for (size_t j = 0; j < k; ++j) sum += static_cast<double>(a[i / n * k + j]) * w[j * n + i % n];
-      ASSERT_NEAR(out[i], sum, 1e-5) << kernel.name;
+      ASSERT_NEAR(out[i], sum, kFloatError * k) << kernel.name;
     }
   });
 }

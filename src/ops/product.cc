@@ -131,6 +131,7 @@ Result<Scheme> product_scheme(const OpContext& context, const TensorInfo& input,
 
 Result<ProductSpec> product_spec(const OpContext& context, const ProductOperands& operands) {
   ProductSpec spec;
+  spec.fast_float = context.fast_float;
   FB_ASSIGN(spec.scheme, product_scheme(context, operands.input, operands.weights, operands.output));
   FB_TRY(check_bias(context, operands, spec));
   if (spec.scheme == Scheme::kFloat || spec.scheme == Scheme::kHybrid) {

@@ -48,6 +48,7 @@ struct ProductSpec {
   Rounding rounding = Rounding::kTwice;  // of int8 and uint8
   ShortRule short_rule = ShortRule::kReduced;  // of int16
   bool channel_first = false;                  // of hybrid ones: as in GemmS8Args
+  bool fast_float = false;                     // as OpContext has it
   bool has_bias = false, narrow_bias = false;  // narrow: int32 under int16 activations
 };
 
@@ -141,19 +142,16 @@ struct ProductTypes<DepthwiseS8Kernel> : ProductTypes<GemmS8Kernel> {};
 template <>
 struct ProductTypes<DepthwiseS16S8Kernel> : ProductTypes<GemmS16S8Kernel> {};
 
+// The kernel for a product of m rows, n columns and a depth of k.
 template <class Kernel>
-const Kernel& select_gemm() noexcept;
-template <>
-inline const GemmF32Kernel& select_gemm() noexcept {
-  return select_gemm_f32(isa());
-}
-template <>
-inline const GemmS8Kernel& select_gemm() noexcept {
-  return select_gemm_s8(isa());
-}
-template <>
-inline const GemmS16S8Kernel& select_gemm() noexcept {
-  return select_gemm_s16s8(isa());
+const Kernel& select_gemm(const ProductSpec& spec, size_t m, size_t n, size_t k) noexcept {
+  if constexpr (std::is_same_v<Kernel, GemmF32Kernel>) {
+    return spec.fast_float ? select_fast_gemm_f32(isa(), m, n, k) : select_gemm_f32(isa());
+  } else if constexpr (std::is_same_v<Kernel, GemmS8Kernel>) {
+    return select_gemm_s8(isa());
+  } else {
+    return select_gemm_s16s8(isa());
+  }
 }
 
 // The bias of a run from channel `first` on: `data` is the operand (or what widen_bias() made of it), or null.

@@ -16,6 +16,8 @@ struct PlanOptions {
   int32_t graph = 0;                      // which subgraph
   std::map<size_t, Shape> input_shapes;   // by index of the subgraph's inputs; others have the file's shape
   size_t memory_limit = size_t{1} << 40;  // bytes of the arena that are refused
+  bool fast_float =
+      false;         // float products may be sums of products of bfloat16, as exact as float32's (gemm_f32_amx.cc)
   bool fuse = true;  // several operators may run as one; taps then do not see the values between them
 };
 
@@ -54,6 +56,7 @@ class Plan {
   const Graph& graph() const noexcept { return model_->graphs[static_cast<size_t>(graph_)]; }
   int32_t graph_index() const noexcept { return graph_; }
   bool fuses() const noexcept { return fuse_; }
+  bool fast_float() const noexcept { return fast_float_; }
   const std::vector<Step>& steps() const noexcept { return steps_; }
   const ValuePlan& value(ValueId id) const noexcept { return values_[static_cast<size_t>(id)]; }
   size_t arena_bytes() const noexcept { return arena_bytes_; }
@@ -64,7 +67,7 @@ class Plan {
   friend class PlanBuilder;
   std::shared_ptr<const Model> model_;
   int32_t graph_ = 0;
-  bool fuse_ = true;
+  bool fuse_ = true, fast_float_ = false;
   std::vector<Step> steps_;
   std::vector<ValuePlan> values_;
   std::vector<std::unique_ptr<OwnedTensor>> folded_;

@@ -201,7 +201,7 @@ Status Session::run_dynamic(size_t s) {
     outputs.push_back(info(id));
     outputs.back().shape.clear();
   }
-  OpContext context{&plan_->model(), &graph, step.node, &node, inputs, outputs, intermediates};
+  OpContext context{&plan_->model(), &graph, step.node, &node, inputs, outputs, intermediates, plan_->fast_float()};
   FB_TRY(step.def->infer(context));
   bool known = true;
   std::vector<Shape> shapes;
@@ -248,6 +248,7 @@ Result<std::vector<OwnedTensor>> Session::call(int32_t graph, std::span<const Te
     PlanOptions options;
     options.graph = graph;
     options.fuse = plan_->fuses();
+    options.fast_float = plan_->fast_float();
     for (size_t i = 0; i < inputs.size(); ++i) options.input_shapes[i] = inputs[i].shape;
     FB_ASSIGN(auto plan, Plan::make(plan_->shared_model(), options));
     if (plan->graph().inputs.size() != inputs.size()) {

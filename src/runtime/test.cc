@@ -7,6 +7,7 @@
 #include <new>
 #include <thread>
 
+#include "base/cpu.h"
 #include "runtime/memory_plan.h"
 #include "runtime/session.h"
 #include "support/small_models.h"
@@ -127,6 +128,35 @@ TEST(Session, RunAllocatesNothing) {
   }
 }
 #endif
+
+// A product of 16 rows, 32 columns and a depth of 64.
+std::shared_ptr<const Model> one_product() {
+  Model model;
+  model.graphs.emplace_back();
+  Graph& graph = model.graphs[0];
+  const ValueId x = add_value(graph, "x", {16, 64});
+  const ValueId w = fewbits::testing::add_floats(graph, "w", {32, 64}, fewbits::testing::some_floats(32 * 64, 2));
+  const ValueId y = add_value(graph, "y", {16, 32});
+  add_node(graph, Op::FULLY_CONNECTED, {x, w, kNoValue}, {y}, tflite::FullyConnectedOptionsT{});
+  graph.inputs = {x};
+  graph.outputs = {y};
+  return shared(std::move(model));
+}
+
+// Float products of bfloat16 parts are for who asks for them, and as exact as the others.
+TEST(Plan, FastFloatProducts) {
+  const auto model = one_product();
+  PlanOptions options;
+  const auto strict = Plan::make(model, options);
+  options.fast_float = true;
+  const auto fast = Plan::make(model, options);
+  ASSERT_TRUE(strict && fast);
+  EXPECT_EQ((*strict)->steps()[0].prepared.choice.find("amx"), std::string::npos);
+  EXPECT_EQ((*fast)->steps()[0].prepared.choice.find("amx") != std::string::npos, isa() == Isa::kAmx);
+  const auto exact = run(*session_of(*strict), 1), other = run(*session_of(*fast), 1);
+  ASSERT_EQ(exact.size(), other.size());
+  for (size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(exact[i], other[i], 64 * 2e-6);
+}
 
 TEST(Session, TapsSeeEveryValueOnce) {
   const auto plan = Plan::make(shared(small_network()));

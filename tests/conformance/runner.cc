@@ -1,6 +1,6 @@
 // Runs the generated single-operator cases (generate.py) in our runtime and compares with the answers of LiteRT.
 //
-//   conformance_runner DIR [--family F]... [--case SUBSTRING] [--threads N] [--quiet] [--kernels OUT.json]
+//   conformance_runner DIR [--family F]... [--case SUBSTRING] [--threads N] [--fast] [--quiet] [--kernels OUT.json]
 //
 // DIR holds manifest.json. Prints each failure and a line an operator; exits 1 when any case fails or none ran. OUT.json gets,
 // for each operator and kind of case, the kernels that ran and the versions that the writer gives: tools/operators.py uses it.
@@ -29,7 +29,7 @@ struct Arguments {
   std::string dir, case_filter, kernels_path;
   std::set<std::string> families;
   int threads = 1;
-  bool quiet = false;
+  bool quiet = false, fast = false;
 };
 
 // What was seen of an operator in cases of one kind.
@@ -135,6 +135,7 @@ Status run_case(const std::string& base, const json& entry, const Arguments& arg
   const auto model = std::make_shared<const Model>(std::move(read));
   FB_ASSIGN(const auto arrays, calibrate::NpzReader::open(base + ".npz"));
   runtime::PlanOptions options;
+  options.fast_float = arguments.fast;
   if (entry.contains("resize")) {
     for (const auto& [index, shape] : entry["resize"].items())
       options.input_shapes[std::stoul(index)] = shape.get<Shape>();
@@ -214,6 +215,8 @@ int main(int argc, char** argv) {
       arguments.threads = std::stoi(argv[++i]);
     } else if (argument == "--kernels" && i + 1 < argc) {
       arguments.kernels_path = argv[++i];
+    } else if (argument == "--fast") {
+      arguments.fast = true;
     } else if (argument == "--quiet") {
       arguments.quiet = true;
     } else {
@@ -221,9 +224,9 @@ int main(int argc, char** argv) {
     }
   }
   if (arguments.dir.empty()) {
-    std::fprintf(
-        stderr,
-        "usage: conformance_runner DIR [--family F]... [--case SUBSTRING] [--threads N] [--quiet] [--kernels OUT]\n");
+    std::fprintf(stderr,
+                 "usage: conformance_runner DIR [--family F]... [--case SUBSTRING] [--threads N] [--fast] [--quiet] "
+                 "[--kernels OUT]\n");
     return 2;
   }
   return fewbits::run_all(arguments);

@@ -1,13 +1,14 @@
 // Plans shared by the runtimes of one model.
 #include "api/runtime/plan_cache.h"
 
+#include <map>
 #include <mutex>
 #include <tuple>
 
 namespace fewbits::api {
 namespace {
 
-using Key = std::tuple<const Model*, int32_t, std::map<size_t, Shape>, bool>;
+using Key = std::tuple<const Model*, int32_t, std::map<size_t, Shape>, bool, bool>;
 using SharedPlan = std::shared_ptr<const runtime::Plan>;
 
 // Weak, so that a plan goes with its last runtime. A plan keeps its model alive: while it can be locked, the address in its key
@@ -24,9 +25,8 @@ Cache& cache() {
 
 }  // namespace
 
-Result<SharedPlan> shared_plan(const ModelPtr& model, int32_t graph, const std::map<size_t, Shape>& input_shapes,
-                               bool fuse) {
-  const Key key{model.get(), graph, input_shapes, fuse};
+Result<SharedPlan> shared_plan(const ModelPtr& model, const runtime::PlanOptions& options) {
+  const Key key{model.get(), options.graph, options.input_shapes, options.fuse, options.fast_float};
   {
     const std::lock_guard lock(cache().mutex);
     const auto known = cache().plans.find(key);
@@ -35,10 +35,6 @@ Result<SharedPlan> shared_plan(const ModelPtr& model, int32_t graph, const std::
     }
   }
   // Made without the lock, so that other models need not wait; of two that are made at once the first stays.
-  runtime::PlanOptions options;
-  options.graph = graph;
-  options.input_shapes = input_shapes;
-  options.fuse = fuse;
   FB_ASSIGN(SharedPlan made, runtime::Plan::make(model, options));
   const std::lock_guard lock(cache().mutex);
   std::erase_if(cache().plans, [](const auto& entry) { return entry.second.expired(); });

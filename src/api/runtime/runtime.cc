@@ -69,11 +69,14 @@ struct Runtime::Impl {
   Status plan() {
     if (session != nullptr) return {};
     const auto start = std::chrono::steady_clock::now();
-    std::map<size_t, Shape> changed;
+    runtime::PlanOptions wanted;
+    wanted.graph = interface.subgraph;
+    wanted.fuse = !tap;
+    wanted.fast_float = !options.strict_fp32;
     for (size_t i = 0; i < shapes.size(); ++i) {
-      if (shapes[i] != graph().value(graph().inputs[i]).shape) changed[i] = shapes[i];
+      if (shapes[i] != graph().value(graph().inputs[i]).shape) wanted.input_shapes[i] = shapes[i];
     }
-    FB_ASSIGN(auto made, api::shared_plan(model, interface.subgraph, changed, !tap));
+    FB_ASSIGN(auto made, api::shared_plan(model, wanted));
     FB_ASSIGN(session, runtime::Session::make(std::move(made), {options.threads}));
     session->set_profiling(profiling);
     session->set_tap(tap);

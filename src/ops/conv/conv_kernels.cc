@@ -59,7 +59,9 @@ class ConvKernel final : public RowKernel {
   using Weight = typename GemmType::Weight;
 
   ConvKernel(ConvPlan plan, ProductSpec spec, const WeightData& weights)
-      : plan_(std::move(plan)), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()) {
+      : plan_(std::move(plan)),
+        spec_(std::move(spec)),
+        gemm_(select_gemm<GemmType>(spec_, plan_.geometry.out_positions(), plan_.n, plan_.taps * plan_.tap_k)) {
     fill_args(spec_, args_);
     args_.n = plan_.n;
     args_.a.taps = plan_.taps;

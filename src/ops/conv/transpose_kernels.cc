@@ -96,7 +96,8 @@ class TransposeConvKernel final : public Kernel {
       : geometry_(geometry),
         strides_(strides),
         spec_(std::move(spec)),
-        gemm_(select_gemm<GemmType>()),
+        gemm_(select_gemm<GemmType>(spec_, geometry.in_positions(), static_cast<size_t>(geometry.out_channels),
+                                    static_cast<size_t>(geometry.in_channels))),
         phases_(make_phases(geometry)) {
     fill_args(spec_, args_);
     args_.n = static_cast<size_t>(geometry_.out_channels);

@@ -21,7 +21,10 @@ class DenseKernel final : public RowKernel {
   using Weight = typename GemmType::Weight;
 
   DenseKernel(const DenseShape& shape, ProductSpec spec, const WeightData& weights, bool symmetric)
-      : shape_(shape), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()), symmetric_(symmetric) {
+      : shape_(shape),
+        spec_(std::move(spec)),
+        gemm_(select_gemm<GemmType>(spec_, shape_.rows, shape_.units, shape_.depth)),
+        symmetric_(symmetric) {
     fill_args(spec_, args_);
     args_.m = shape_.rows;
     args_.n = shape_.units;

@@ -20,7 +20,10 @@ class MatmulKernel final : public Kernel {
   using Weight = typename GemmType::Weight;
 
   MatmulKernel(MatmulShape shape, ProductSpec spec, const WeightData& right, bool symmetric)
-      : shape_(std::move(shape)), spec_(std::move(spec)), gemm_(select_gemm<GemmType>()), symmetric_(symmetric) {
+      : shape_(std::move(shape)),
+        spec_(std::move(spec)),
+        gemm_(select_gemm<GemmType>(spec_, shape_.rows, shape_.columns, shape_.depth)),
+        symmetric_(symmetric) {
     fill_args(spec_, args_);
     if constexpr (std::is_same_v<Out, int32_t>) args_.output = GemmS8Output::kInt32;
     args_.m = shape_.rows;
