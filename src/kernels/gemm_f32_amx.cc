@@ -460,7 +460,9 @@ void run(const Args& args, const GemmRange& range) noexcept {
                         (rows + tiles - 1) / tiles};
   configure_for(product);
   alignas(64) uint8_t buffer[kStageBytes];
-  const size_t at_once = kStageBytes / product.tile_bytes() / 2 * 2;
+  const size_t out_bytes = product.high * (range.n_end - range.n_begin) * sizeof(float);
+  const size_t fitting = 2 * kStageBytes / (product.tile_bytes() + out_bytes) / 2 * 2;
+  const size_t at_once = smaller(fitting < 4 ? 4 : fitting, kStageBytes / product.tile_bytes() / 2 * 2);
   for (size_t first = 0; first < product.tiles(); first += at_once) {
     const size_t end = smaller(first + at_once, product.tiles());
     uint64_t special = weights_are_special(args) ? ~uint64_t{0} : 0;  // by tile of the block

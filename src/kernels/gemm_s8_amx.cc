@@ -306,7 +306,12 @@ void run(const Args& args, const GemmRange& range) noexcept {
   const size_t panel_columns = product.chunks.panel_vectors(args.n - range.n_begin) * kTileLanes;
   const RowTiles row_tiles(product, (columns + panel_columns - 1) / panel_columns);
   const bool in_pieces = row_tiles.tile_bytes() > kStageBytes;
-  size_t at_once = in_pieces ? 1 : row_tiles.copied() ? kStageBytes / row_tiles.tile_bytes() : product.tiles();
+  // As many tiles as stay in L2, with the outputs that all panels write side by side, unless W is dear to pass again.
+  const size_t out_bytes = product.high * columns * (args.output == GemmS8Output::kInt8 ? 1 : sizeof(float));
+  const bool small_w = columns * product.chunks.column_bytes() <= kStageBytes;
+  const size_t fitting = small_w ? kStageBytes / (row_tiles.tile_bytes() + out_bytes + 1) / 4 * 4 : product.tiles();
+  size_t at_once = in_pieces ? 1 : fitting < 4 ? 4 : fitting;
+  if (row_tiles.copied() && !in_pieces) at_once = smaller(at_once, kStageBytes / row_tiles.tile_bytes());
   if (args.w_zero_point != 0) at_once = smaller(at_once, kMostRowSums / kTileRows);
   for (size_t first = 0; first < product.tiles(); first += at_once) {
     const size_t end = smaller(first + at_once, product.tiles());
