@@ -67,7 +67,8 @@ void fill_word_table(WordTable& table, Float in_scale, int32_t in_zero, Float ou
 }
 
 inline int16_t look_up(const WordTable& table, int16_t value) noexcept {
-  const auto index = static_cast<size_t>(256 + (value >> 7));
+  const int place = 256 + (value >> 7);
+  const auto index = static_cast<size_t>(place);
   const int32_t slope = static_cast<int16_t>(table[index + 1] - table[index]);
   return static_cast<int16_t>(table[index] + ((slope * (value & 0x7f) + 64) >> 7));
 }
