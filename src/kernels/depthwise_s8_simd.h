@@ -128,7 +128,6 @@ struct DepthwiseS8Core {
     DepthwiseS8Output::write(args, row, rows, c, count, sums, stride, static_cast<const int32_t*>(args.packed), 0);
   }
 
- private:
   static FB_INLINE int32_t weight(const DepthwiseWeights<int8_t>& w, size_t t, size_t c) {
     if (t >= w.taps || c >= w.channels) return 0;
     return static_cast<int8_t>(w.data[t * w.channels + c] ^ w.flip) - w.zero_point;
