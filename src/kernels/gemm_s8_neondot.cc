@@ -2,8 +2,7 @@
 #include "kernels/gemm_kernels.h"
 #include "kernels/simd_neon.h"
 // after the ISA's vectors:
-#include "kernels/gemm_s8_simd.h"
-#include "kernels/requantize_neon.h"
+#include "kernels/gemm_s8_neon.h"
 
 namespace fewbits {
 namespace {
@@ -24,19 +23,7 @@ struct DotProductDot : BytePairDot {
 
 // Four groups at a time: sdot takes any of a register's four as the factor of all its lanes, so a row is one load and no
 // instruction broadcasts. 24 sums, 6 rows and the weights that pass by fit the 32 registers.
-struct NeonDotCore : S8Core<DotProductDot, 6, 4> {
-  template <class Tile>
-  static void finish(const Tile& tile, int32_t* sums, size_t nr) {
-    const Args& args = *tile.args;
-    const bool plain = args.row_zero_point == nullptr && args.w_zero_point == 0;
-    if (args.output != GemmS8Output::kInt8 || !plain || tile.columns < Sixteen::kChannels)
-      return S8Core::finish(tile, sums, nr);
-    const Sixteen columns(args.bias != nullptr ? args.bias + tile.n : nullptr, args.a_zero_point,
-                          reinterpret_cast<const int32_t*>(tile.panel));
-    int8_t* out = static_cast<int8_t*>(args.out) + tile.m * args.out_stride + tile.n;
-    columns.write(args, args.multiplier + tile.n, tile.rows, sums, nr, out);
-  }
-
+struct NeonDotCore : NeonS8Core<DotProductDot> {
   template <size_t kRows, size_t kWidth>
   struct Acc : DotAcc<DotProductDot, kRows, kWidth> {
     static constexpr size_t kGroups = 4, kBytes = 16;  // a register's
