@@ -7,6 +7,11 @@
 namespace fewbits {
 namespace {
 
+// The registers are enough for four vectors, and what bounds is loads: they share those of the rows' places.
+struct DepthwiseF32NeonCore : DepthwiseF32Core {
+  static constexpr size_t kVectors = 4;
+};
+
 // Eight channels of a tap at a time: inputs widened to int16 and multiplied with int16 weights (those less a zero point need nine
 // bits) into int32 sums. Packed weights are the sums of each channel's weights (int32), then [taps][channels] of int16; channels
 // padded to eight.
@@ -66,7 +71,7 @@ const DepthwiseF32Kernel kDepthwiseF32Neon = {"depthwise_f32_neon",
                                               false,
                                               &DepthwiseF32Core::packed_size,
                                               &DepthwiseF32Core::pack,
-                                              &Depthwise<DepthwiseF32Core>::run};
+                                              &Depthwise<DepthwiseF32NeonCore>::run};
 const DepthwiseS8Kernel kDepthwiseS8Neon = {"depthwise_s8_neon",
                                             Isa::kNeon,
                                             Simd::kLanes,

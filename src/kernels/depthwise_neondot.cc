@@ -69,7 +69,7 @@ void pack(const DepthwiseWeights<int8_t>& w, void* packed) noexcept {
 // kFlip: uint8 inputs.
 template <size_t kColumns, bool kFlip>
 struct Tile {
-  static constexpr size_t kRows = kColumns == 1 ? 1 : kOutputs;
+  static constexpr size_t kRows = kColumns == 1 ? 2 : kOutputs;  // two share loads of weights
   static constexpr size_t kPixels = kRows + kColumns - 1;
 
   // Where the pixels of rows [row, last] begin: [quads][pixels][4 lines]. Rows past the last are the last again, lines past the

@@ -76,6 +76,7 @@ struct DepthwiseS8Core {
   using Element = int8_t;
   using Sum = int32_t;
   using I32 = Simd::I32;
+  static constexpr size_t kVectors = 2;
   static constexpr size_t kLanes = Simd::kLanes;
 
   static size_t packed_size(size_t taps, size_t channels, size_t) noexcept {
