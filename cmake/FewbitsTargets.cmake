@@ -6,8 +6,9 @@ set(FB_ISA_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx2
 set(FB_ISA_avx512vnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c -mavx2)
 set(FB_ISA_avx512vbmi ${FB_ISA_avx512} -mavx512vbmi)
 set(FB_ISA_amx ${FB_ISA_avx512vnni} -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16)
-set(FB_ISA_neon "")
-set(FB_ISA_neondot -march=armv8.2-a+dotprod)
+# gcc's scheduler moves loads up until the sums of a product no longer fit ARM's registers (docs/arm.md).
+set(FB_ISA_neon $<$<CXX_COMPILER_ID:GNU>:-fno-schedule-insns>)
+set(FB_ISA_neondot -march=armv8.2-a+dotprod ${FB_ISA_neon})
 set(FB_X86_ISAS avx2 avx512 avx512vnni avx512vbmi amx)
 set(FB_ARM_ISAS neon neondot)
 

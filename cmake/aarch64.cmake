@@ -1,14 +1,14 @@
-# 64-bit ARM on Debian's cross compiler; programs run under qemu. FEWBITS_QEMU_CPU picks the processor (max, cortex-a76, cortex-a72).
+# 64-bit ARM on Debian's cross compiler; programs run under qemu, which takes the processor from QEMU_CPU in the environment (max when
+# unset, cortex-a76, cortex-a72).
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
-set(FEWBITS_QEMU_CPU max CACHE STRING "The processor that qemu stands for")
-set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static;-cpu;${FEWBITS_QEMU_CPU};-L;/usr/aarch64-linux-gnu)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static;-L;/usr/aarch64-linux-gnu)
 # The headers of header-only dependencies are the host's, reached through links so that no other host header is found.
 set(header_links ${CMAKE_BINARY_DIR}/host-headers)
 file(MAKE_DIRECTORY ${header_links})
-foreach(folder fmt tl flatbuffers gtest gmock)
+foreach(folder fmt tl flatbuffers nlohmann gtest gmock)
   if(EXISTS /usr/include/${folder})
     file(CREATE_LINK /usr/include/${folder} ${header_links}/${folder} SYMBOLIC)
   endif()

@@ -8,6 +8,7 @@
 #                                             in an environment of its own, docs/ and the API's reference as a site (build/site)
 #     fuzz_run                                models of any bytes, planned, run and quantized: ten minutes
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
+#     tiers                                   kernels and conformance under qemu as x86 processors without AVX-512, and without AVX
 #     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +17,10 @@ jobs=$(nproc)
 
 say() { printf '\n== %s (%s)\n' "$*" "$(date +%T)"; }
 build() { cmake --preset "$1" -DFEWBITS_PYTHON="$FEWBITS_PYTHON" >/dev/null && cmake --build --preset "$1" -j "$jobs"; }
+
+conformance_cases() {
+  [ -f build/conformance/manifest.json ] || "$FEWBITS_PYTHON" tests/conformance/generate.py build/conformance
+}
 
 step_setup() { bash tools/setup.sh test; }
 step_style() {
@@ -28,7 +33,7 @@ step_gcc() {
   ctest --preset release -j "$jobs"
 }
 step_conformance() {
-  [ -f build/conformance/manifest.json ] || "$FEWBITS_PYTHON" tests/conformance/generate.py build/conformance
+  conformance_cases
   build/release/tests/conformance_runner build/conformance --quiet --fast --kernels build/conformance/kernels_best.json
   for isa in baseline avx2 avx512 avx512vnni; do
     FEWBITS_ISA=$isa build/release/tests/conformance_runner build/conformance --quiet --kernels build/conformance/kernels_$isa.json
@@ -109,7 +114,11 @@ step_fuzz() { fuzz 60 $(printf '%s\n' fuzz/fuzz_*.cc | sed 's|.*/fuzz_\(.*\)\.cc
 # Models of any bytes planned, run and quantized.
 step_fuzz_run() { fuzz 600 run; }
 # The runtime alone, as devices take it, and its size.
-step_runtime() { build runtime-only; }
+step_runtime() {
+  local preset
+  for preset in runtime-only aarch64-runtime; do build "$preset"; done
+  [ "$(stat -c %s build/aarch64-runtime/src/stripped_libfewbits.so)" -lt 1500000 ]
+}
 # What `cmake --install` leaves is enough for a project that knows only find_package(fewbits).
 step_install() {
   cmake --install build/release --prefix build/installed >/dev/null
@@ -118,9 +127,31 @@ step_install() {
   build/consumer/consumer build/release/test_models/classifier.tflite build/consumer/small.tflite
   build/installed/bin/fewbits inspect build/consumer/small.tflite
 }
+# The suite and all conformance cases as three processors: with every extension that qemu knows, with dot products, and without.
 step_arm() {
   build aarch64
-  ctest --preset aarch64 -j "$jobs"
+  conformance_cases
+  local cpu ran
+  for cpu in max cortex-a76 cortex-a72; do
+    export QEMU_CPU=$cpu
+    ran=build/conformance/kernels_$cpu.json
+    ctest --preset aarch64 -j "$jobs"
+    qemu-aarch64-static -L /usr/aarch64-linux-gnu build/aarch64/tests/conformance_runner build/conformance --quiet --kernels "$ran"
+  done
+  unset QEMU_CPU
+  grep -q _neondot build/conformance/kernels_cortex-a76.json
+  grep -q _neon build/conformance/kernels_cortex-a72.json
+  if grep -q _neondot build/conformance/kernels_cortex-a72.json; then return 1; fi
+}
+# Processors that this machine is not: what FEWBITS_ISA does not show is an instruction of a newer one where none may be.
+step_tiers() {
+  conformance_cases
+  local cpu
+  for cpu in Nehalem Haswell; do
+    # qemu's masked loads touch the lanes that are masked out: FEWBITS_UNGUARDED lets them.
+    QEMU_CPU=$cpu FEWBITS_UNGUARDED=1 qemu-x86_64-static build/release/tests/kernels_test --gtest_brief=1
+    QEMU_CPU=$cpu qemu-x86_64-static build/release/tests/conformance_runner build/conformance --quiet
+  done
 }
 
 steps=("$@")

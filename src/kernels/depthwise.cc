@@ -18,7 +18,7 @@ constexpr const DepthwiseS8Kernel* kS8[] = {
 #if defined(__x86_64__)
     &kDepthwiseS8Avx512Vnni, &kDepthwiseS8Avx512, &kDepthwiseS8Avx2,
 #elif defined(__aarch64__)
-    &kDepthwiseS8Neon,
+    &kDepthwiseS8NeonDot, &kDepthwiseS8Neon,
 #endif
     &kDepthwiseS8Ref};
 

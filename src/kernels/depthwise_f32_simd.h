@@ -12,6 +12,7 @@ struct DepthwiseF32Core {
   using Args = DepthwiseF32Args;
   using Element = float;
   using Sum = float;
+  static constexpr size_t kVectors = 2;
   static constexpr size_t kLanes = Simd::kLanes;
 
   static size_t packed_size(size_t taps, size_t channels, size_t) noexcept {

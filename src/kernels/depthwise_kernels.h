@@ -15,6 +15,7 @@ extern const DepthwiseS8Kernel kDepthwiseS8Avx2;
 extern const DepthwiseS8Kernel kDepthwiseS8Avx512;
 extern const DepthwiseS8Kernel kDepthwiseS8Avx512Vnni;
 extern const DepthwiseS8Kernel kDepthwiseS8Neon;
+extern const DepthwiseS8Kernel kDepthwiseS8NeonDot;
 
 extern const DepthwiseS16S8Kernel kDepthwiseS16S8Ref;
 extern const DepthwiseS16S8Kernel kDepthwiseS16S8Avx512;

@@ -76,6 +76,7 @@ struct DepthwiseS8Core {
   using Element = int8_t;
   using Sum = int32_t;
   using I32 = Simd::I32;
+  static constexpr size_t kVectors = 2;
   static constexpr size_t kLanes = Simd::kLanes;
 
   static size_t packed_size(size_t taps, size_t channels, size_t) noexcept {
@@ -128,7 +129,6 @@ struct DepthwiseS8Core {
     DepthwiseS8Output::write(args, row, rows, c, count, sums, stride, static_cast<const int32_t*>(args.packed), 0);
   }
 
- private:
   static FB_INLINE int32_t weight(const DepthwiseWeights<int8_t>& w, size_t t, size_t c) {
     if (t >= w.taps || c >= w.channels) return 0;
     return static_cast<int8_t>(w.data[t * w.channels + c] ^ w.flip) - w.zero_point;

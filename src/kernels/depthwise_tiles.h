@@ -1,8 +1,8 @@
 // The loops of a depthwise convolution, for the ISA files: four rows at a time share each load of weights, and channels
-// go by two vectors. What is summed is the Core's affair.
+// go by some vectors. What is summed is the Core's affair.
 //
 // A Core has:
-//   Args, Element (of the input), Sum
+//   Args, Element (of the input), Sum, kVectors (of channels at a time)
 //   sum<rows, vectors, whole>(args, taps, c, count, sums)   sums of `count` channels from c, one row of `sums` for each
 //   of the rows;
 //                                                    taps(t, r) is where tap t of row r begins
@@ -21,7 +21,7 @@ struct Depthwise {
   using Args = typename Core::Args;
   using Element = typename Core::Element;
   static constexpr size_t kRows = 4;
-  static constexpr size_t kWidth = 2;
+  static constexpr size_t kWidth = Core::kVectors;
   static constexpr size_t kMaxTaps = 64;  // whose pointers are looked up once for all channels
 
   static void run(const Args& args, size_t row_begin, size_t row_end) noexcept {

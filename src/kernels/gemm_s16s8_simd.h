@@ -22,10 +22,7 @@ struct S16S8Core : ByteWeights {
 
   template <size_t kRows, size_t kWidth>
   struct Acc : DotAcc<Dot, kRows, kWidth> {
-    FB_INLINE void flush(int64_t* sums, size_t nr, bool first) {
-      store(sums, nr, first);
-      this->clear();
-    }
+    FB_INLINE void begin(const int64_t*, size_t, bool) { this->clear(); }
     FB_INLINE void store(int64_t* sums, size_t nr, bool first) {
       unroll<kRows>([&]<size_t m>() FB_LAMBDA {
         int64_t* row = sums + m * nr;

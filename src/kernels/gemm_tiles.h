@@ -10,8 +10,7 @@
 //   stage(args, in, out, count)                       a run of A's elements of one tap, as the tile's loop wants them
 //   pack_header(weights, n, columns, width, header)   for the `columns` from n; the header is `width` wide
 //   pack_one(weights, weight)
-//   Acc<rows, vectors>: clear(), multiply<stride>(a, b, depth), flush(sums, nr, first) between depths, store(sums, nr,
-//   first) at the end;
+//   Acc<rows, vectors>: begin(sums, nr, first), multiply<stride>(a, b, depth), store(sums, nr, first) for each part of the depth;
 //                      first: sums holds nothing yet
 //   finish(tile, sums, nr)                            bias, zero points, scaling and output, once a tile
 #pragma once
@@ -139,17 +138,19 @@ struct Gemm {
 
   template <size_t kRows, size_t kWidth>
   static void run_tile(const Tile& tile) noexcept {
-    typename Core::template Acc<kRows, kWidth> acc;
-    acc.clear();
     const auto* b = reinterpret_cast<const Packed*>(tile.panel + kWidth * kLanes * Core::kHeaderBytes);
-    for (size_t k = 0; k < tile.depth; k += kDepth) {
+    size_t k = 0;
+    do {
       const size_t count = smaller(kDepth, tile.depth - k);
       if (!tile.staged) stage(tile, k, count);
+      // Made here, not before the loop: what lives across a call does not stay in registers.
+      typename Core::template Acc<kRows, kWidth> acc;
+      acc.begin(tile.sums, kNr, k == 0);
       acc.template multiply<kStride>(tile.stage, b, count);
-      if (k + kDepth < tile.depth) acc.flush(tile.sums, kNr, k == 0);
+      acc.store(tile.sums, kNr, k == 0);
       b += count * kWidth * kLanes;
-    }
-    acc.store(tile.sums, kNr, tile.depth <= kDepth);
+      k += kDepth;
+    } while (k < tile.depth);
   }
 
   struct Tiles {
@@ -173,6 +174,14 @@ struct DotAcc {
                       FB_LAMBDA { unroll<kWidth>([&]<size_t v>() FB_LAMBDA { sum[m][v] = Dot::zero(); }); });
   }
 
+  template <class Sum>
+  FB_INLINE void begin(const Sum* sums, size_t nr, bool first) {
+    if (first) return clear();
+    unroll<kRows>([&]<size_t m>() FB_LAMBDA {
+      unroll<kWidth>([&]<size_t v>() FB_LAMBDA { sum[m][v] = Simd::load(sums + m * nr + v * kLanes); });
+    });
+  }
+
   template <size_t kStride>
   FB_INLINE void multiply(const typename Dot::Staged* a, const typename Dot::Packed* b, size_t depth) {
     constexpr size_t kGroup = Dot::kGroup;
@@ -185,10 +194,6 @@ struct DotAcc {
       });
     }
   }
-
-  // Sums that cannot overflow, or may wrap, stay in the registers.
-  template <class Sum>
-  FB_INLINE void flush(Sum*, size_t, bool) {}
 
   template <class Sum>
   FB_INLINE void store(Sum* sums, size_t nr, bool) {

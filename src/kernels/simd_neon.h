@@ -48,23 +48,23 @@ struct Simd {
 
   static FB_INLINE I32 load_s8(const int8_t* p, uint8_t flip) { return load_s8(p, flip, kLanes); }
   static FB_INLINE I32 load_s8(const int8_t* p, uint8_t flip, size_t count) {
-    int8_t local[8] = {};
+    int32_t four = 0;
     if (count == kLanes) {
-      __builtin_memcpy(local, p, kLanes);
+      __builtin_memcpy(&four, p, kLanes);
     } else {
-      for (size_t i = 0; i < count; ++i) local[i] = p[i];
+      for (size_t i = 0; i < count; ++i) __builtin_memcpy(reinterpret_cast<int8_t*>(&four) + i, p + i, 1);
     }
-    const int8x8_t bytes = veor_s8(vld1_s8(local), vdup_n_s8(static_cast<int8_t>(flip)));
+    const int8x8_t bytes = veor_s8(vreinterpret_s8_s32(vdup_n_s32(four)), vdup_n_s8(static_cast<int8_t>(flip)));
     return vmovl_s16(vget_low_s16(vmovl_s8(bytes)));
   }
   static FB_INLINE void store_s8(int8_t* p, I32 x, uint8_t flip, size_t count) {
     const int16x4_t shorts = vmovn_s32(x);
-    int8_t local[8];
-    vst1_s8(local, veor_s8(vmovn_s16(vcombine_s16(shorts, shorts)), vdup_n_s8(static_cast<int8_t>(flip))));
+    const int8x8_t bytes = veor_s8(vmovn_s16(vcombine_s16(shorts, shorts)), vdup_n_s8(static_cast<int8_t>(flip)));
+    const int32_t four = vget_lane_s32(vreinterpret_s32_s8(bytes), 0);
     if (count == kLanes) {
-      __builtin_memcpy(p, local, kLanes);
+      __builtin_memcpy(p, &four, kLanes);
     } else {
-      for (size_t i = 0; i < count; ++i) p[i] = local[i];
+      for (size_t i = 0; i < count; ++i) __builtin_memcpy(p + i, reinterpret_cast<const int8_t*>(&four) + i, 1);
     }
   }
   static FB_INLINE void store_s8(int8_t* p, I32 a, I32 b, I32 c, I32 d, uint8_t flip) {

@@ -15,7 +15,7 @@
 #include <string>
 
 #include "base/half.h"
-#include "calibrate/npy_zip.h"
+#include "conformance/stored_arrays.h"
 #include "formats/tflite/reader.h"
 #include "formats/tflite/writer.h"
 #include "runtime/session.h"
@@ -77,7 +77,7 @@ double element(DType type, const void* data, size_t i) {
   }
 }
 
-Status compare(const TensorView& ours, const calibrate::Array& expected, const json& tolerance) {
+Status compare(const TensorView& ours, const Array& expected, const json& tolerance) {
   if (ours.shape != expected.shape) {
     return fail(ErrorCode::kInternal, "shape {} instead of {}", shape_text(ours.shape), shape_text(expected.shape));
   }
@@ -113,7 +113,7 @@ Status compare(const TensorView& ours, const calibrate::Array& expected, const j
   return {};
 }
 
-Status feed(runtime::Session& session, size_t i, const calibrate::Array& array) {
+Status feed(runtime::Session& session, size_t i, const Array& array) {
   const TensorView target = session.input_view(i);
   if (target.dtype == DType::kInt4 && array.bytes.size() == element_count(target.shape)) {  // one a byte in the file
     auto* packed = static_cast<uint8_t*>(session.input(i));
@@ -133,7 +133,7 @@ Status feed(runtime::Session& session, size_t i, const calibrate::Array& array) 
 Status run_case(const std::string& base, const json& entry, const Arguments& arguments, Seen* seen) {
   FB_ASSIGN(Model read, tflite_format::read_file(base + ".tflite"));
   const auto model = std::make_shared<const Model>(std::move(read));
-  FB_ASSIGN(const auto arrays, calibrate::NpzReader::open(base + ".npz"));
+  FB_ASSIGN(const auto arrays, StoredArrays::open(base + ".npz"));
   runtime::PlanOptions options;
   options.fast_float = arguments.fast;
   if (entry.contains("resize")) {
@@ -146,12 +146,12 @@ Status run_case(const std::string& base, const json& entry, const Arguments& arg
   for (int run = 0; run < runs; ++run) {
     const std::string suffix = run == 0 ? "" : fmt::format("_run{}", run);
     for (size_t i = 0; i < plan->graph().inputs.size(); ++i) {
-      FB_ASSIGN(const auto array, arrays->read(fmt::format("in{}{}", i, suffix)));
+      FB_ASSIGN(const auto array, arrays.read(fmt::format("in{}{}", i, suffix)));
       FB_TRY(feed(*session, i, array));
     }
     FB_TRY(session->run());
     for (size_t i = 0; i < plan->graph().outputs.size(); ++i) {
-      FB_ASSIGN(const auto array, arrays->read(fmt::format("out{}{}", i, suffix)));
+      FB_ASSIGN(const auto array, arrays.read(fmt::format("out{}{}", i, suffix)));
       const Status same = compare(session->output(i), array, entry.at("tolerance"));
       if (!same) return with_context(same.error(), fmt::format("output {}{}", i, suffix));
     }
