@@ -13,6 +13,7 @@ struct DepthwiseS16S8Core {
   using Sum = int64_t;
   using I32 = Simd::I32;
   static constexpr size_t kLanes = Simd::kLanes;
+  static constexpr size_t kVectors = 2;
   static constexpr size_t kMostTaps = 480;  // a product is at most 2^15 * 2^7, and 2^31 / 2^22 = 512
 
   template <size_t kRows, size_t kWidth, bool kWhole, class Taps>
