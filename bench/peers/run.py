@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Times fewbits beside other engines on the same .tflite files, in interleaved fresh processes, and writes the table.
 
-    bench/peers/run.py FOLDER... [--modes float32,float16,weights,int8,given] [--threads 1,2] [--rounds 5]
+    bench/peers/run.py FOLDER... [--modes strict,float32,float16,weights,int8,given] [--threads 1,2] [--rounds 5]
                        [--peer NAME=PYTHON]... [--write docs/performance.md]
 
 A FOLDER holds float.tflite and is named after its network; fewbits makes the other modes of it (int8 calibrated on random input:
-good for speed, not for accuracy). A .tflite file instead of a folder is run as it is: the mode `given`. A peer is an adapter of this
-folder (litert, openvino, openvino_f32) and the interpreter that has its package.
+good for speed, not for accuracy); `strict` is the float model under --strict-fp32, which gains are counted from. A .tflite file
+instead of a folder is run as it is: the mode `given`. A peer is an adapter of this folder (litert, openvino, openvino_f32) and the
+interpreter that has its package.
 
 Before anything is timed each engine's outputs are compared with LiteRT's, and a wrong one is shown as such. A round runs every engine
 once, in its own process; a figure is the smallest median of the rounds, beside it how far the rounds' medians lie apart. On a machine
@@ -61,7 +62,7 @@ def random_arrays(model, samples, seed):
 
 
 def model_of(source, mode, folder):
-    if mode in ("float32", "given"):
+    if mode in ("strict", "float32", "given"):
         return source
     target = folder / f"{mode}.tflite"
     extra = []
@@ -82,14 +83,15 @@ class Engine:
 
     def __init__(self, name, folder, python=None):
         self.name, self.python, self.outputs = name, python, folder / f"{name}.npz"
+        self.flags = []  # of fewbits
 
     def measure(self, model, threads, inputs, runs):
         if self.python is None:
-            fewbits("run", model, "--input", inputs, "-o", self.outputs, "--threads", threads, "--quiet")
+            fewbits("run", model, "--input", inputs, "-o", self.outputs, "--threads", threads, "--quiet", *self.flags)
             before = cpu_ms_of_children()
-            fewbits("bench", model, "--threads", threads, "--runs", 1, "--warmup", 0, "--json")
+            fewbits("bench", model, "--threads", threads, "--runs", 1, "--warmup", 0, "--json", *self.flags)
             start = cpu_ms_of_children()  # what planning and starting cost
-            times = json.loads(fewbits("bench", model, "--threads", threads, "--runs", runs + 1, "--warmup", 0, "--json"))
+            times = json.loads(fewbits("bench", model, "--threads", threads, "--runs", runs + 1, "--warmup", 0, "--json", *self.flags))
             times["cpu_ms"] = max(0.0, (cpu_ms_of_children() - start) - (start - before)) / runs
             return times
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -171,7 +173,10 @@ def table(rows, engines):
     names = [engine.name for engine in engines]
     lines = ["| network | mode | threads | " + " | ".join(names) + " | ours / best peer | float / this, ours |",
              "|" + "---|" * (len(names) + 5)]
-    floats = {(network, threads): figures["fewbits"] for network, mode, threads, figures in rows if mode == "float32"}
+    floats = {}
+    for network, mode, threads, figures in rows:
+        if mode == "strict" or (mode == "float32" and (network, threads) not in floats):
+            floats[network, threads] = figures["fewbits"]
     for network, mode, threads, figures in rows:
         ours = figures["fewbits"]
         peers = [figure[0] for name, figure in figures.items() if name != "fewbits" and not isinstance(figure, str)]
@@ -185,7 +190,7 @@ def table(rows, engines):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=pathlib.Path)
-    parser.add_argument("--modes", default="float32,float16,weights,int8")
+    parser.add_argument("--modes", default="strict,float32,float16,weights,int8")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=30)
@@ -206,9 +211,10 @@ def main():
                 except RuntimeError as error:
                     print(f"{model.name} {mode}: {error}", file=sys.stderr)
                     continue
+                engines[0].flags = ["--strict-fp32"] if mode == "strict" else []
                 for threads in options.threads.split(","):
                     figures = time_model(made, threads, engines, options.rounds, options.runs, figure, folder,
-                                        source if mode != "float32" and model.is_dir() else None)
+                                        source if mode not in ("strict", "float32") and model.is_dir() else None)
                     rows.append((model.stem, mode, threads, figures))
                     print(f"{model.stem:16} {mode:8} {threads}  " + "  ".join(f"{k} {show(v)}" for k, v in figures.items()), flush=True)
         text = table(rows, engines)

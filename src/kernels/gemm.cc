@@ -39,12 +39,18 @@ constexpr double kLeastWork = 32768;  // multiplications that are worth waking a
 constexpr size_t kWeightsToPassAgain =
     256 * 1024;  // bytes of weights that are worth reading again for every block of rows
 
+// Rows that are not cut.
+template <class Kernel>
+size_t unit_of(const Kernel& kernel, const typename Kernel::Args& args) noexcept {
+  return args.a.run > 0 ? args.a.run : kernel.mr;
+}
+
 // All columns of some rows, handed on in blocks.
 template <class Kernel>
 void run_rows(const Kernel& kernel, const typename Kernel::Args& args, size_t begin, size_t end, RowsTo rows) noexcept {
   size_t block = end - begin;
   if (rows.sink != nullptr && kernel.packed_size(args.n, args.a.taps, args.a.tap_k) <= kWeightsToPassAgain) {
-    block = divide_up(rows.sink->at_once(), kernel.mr) * kernel.mr;
+    block = divide_up(rows.sink->at_once(), unit_of(kernel, args)) * unit_of(kernel, args);
   }
   for (size_t m = begin; m < end; m += block) {
     const size_t m_end = std::min(m + block, end);
@@ -55,7 +61,7 @@ void run_rows(const Kernel& kernel, const typename Kernel::Args& args, size_t be
 
 template <class Kernel>
 void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Args& args, RowsTo rows) noexcept {
-  const size_t m_tiles = divide_up(args.m, kernel.mr);
+  const size_t unit = unit_of(kernel, args), m_tiles = divide_up(args.m, unit);
   const size_t panels = divide_up(args.n, kernel.nr);
   const double work = static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.a.taps) *
                       static_cast<double>(args.a.tap_k);
@@ -65,7 +71,7 @@ void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Ar
   // Rows first: each task then stages its rows once. Columns as well where rows are too few for all threads.
   const size_t wanted =
       std::min<size_t>(static_cast<size_t>(pool->threads()) * kTasksPerThread, static_cast<size_t>(work / kLeastWork));
-  const size_t m_step = divide_up(m_tiles, wanted) * kernel.mr;
+  const size_t m_step = divide_up(m_tiles, wanted) * unit;
   const size_t m_tasks = divide_up(args.m, m_step);
   const size_t n_step = divide_up(panels, divide_up(wanted, m_tasks)) * kernel.nr;
   const size_t n_tasks = divide_up(args.n, n_step);

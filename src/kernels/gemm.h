@@ -46,6 +46,9 @@ struct GemmRows {
   const T* padding = nullptr;  // tap_k elements that stand for a real 0: 0.0f, or the zero point (flipped as data is)
   size_t taps = 1;
   size_t tap_k = 0;
+  // Indirect rows in runs: of rows [i * run, (i + 1) * run) every tap's offsets lie run_step elements apart, and none is
+  // negative. 0: nothing is known of them. Products are cut between runs.
+  size_t run = 0, run_step = 0;
   bool tail_readable = false;  // up to 3 elements past a tap's end may be read (they are not used)
 };
 
@@ -148,8 +151,8 @@ struct GemmKernel {
   size_t (*packed_size)(size_t n, size_t taps, size_t tap_k) noexcept;  // bytes
   void (*pack)(const GemmWeights<T>& weights, void* packed) noexcept;
   void (*run)(const Args& args, const GemmRange& range) noexcept;
-  float error =
-      1e-6f;  // float kernels: the most that an output lies off the exact sum, as a share of the sum of |a * w|
+  // Runs of at least so many rows, whose taps are multiples of 64 elements, are worth a padded copy of an image; 0: none are.
+  size_t least_run = 0;
 };
 using GemmF32Kernel = GemmKernel<float, GemmF32Args>;
 using GemmS8Kernel = GemmKernel<int8_t, GemmS8Args>;

@@ -489,6 +489,6 @@ void run(const Args& args, const GemmRange& range) noexcept {
 }  // namespace
 
 const GemmF32Kernel kGemmF32Amx = {"gemm_f32_16x32_amx", Isa::kAmx, 2 * kTileRows, kPanelVectors* kTileLanes,
-                                   &packed_size,         &pack,     &run,          0x1p-16f};
+                                   &packed_size,         &pack,     &run};
 
 }  // namespace fewbits

@@ -204,7 +204,7 @@ struct TilesOfA {
   const int8_t* buffer;
   size_t first, end;
 
-  const int8_t* at(size_t tile) const noexcept { return rows.at(tile, buffer, first); }
+  const int8_t* at(size_t tile, size_t piece) const noexcept { return rows.at(tile, piece, buffer, first); }
 };
 
 // Tiles from `tile` on under a panel, kHigh at a time; returns the tile it stops at.
@@ -218,11 +218,15 @@ __attribute__((noinline)) size_t run_tiles(const Product& product, const TilesOf
   size_t count = 0;
   const size_t begin = tile;
   for (; tile + kHigh <= tiles.end; tile += kHigh, ++count) {
-    const int8_t* a[kHigh];
-    unroll<kHigh>([&]<size_t t>() FB_LAMBDA { a[t] = tiles.at(tile + t); });
     block.begin();
-    block.multiply(a, tiles.rows, panel.weights, product.chunks.count, ahead);
-    ahead.advance(product.chunks.count);
+    for (size_t piece = 0; piece < tiles.rows.pieces(); ++piece) {
+      const size_t chunks = tiles.rows.chunks_of_piece();
+      const int8_t* a[kHigh];
+      unroll<kHigh>([&]<size_t t>() FB_LAMBDA { a[t] = tiles.at(tile + t, piece); });
+      block.multiply(a, tiles.rows, panel.weights + piece * chunks * kWide * product.chunks.depth * kTileLanes, chunks,
+                     ahead);
+      ahead.advance(chunks);
+    }
     if (count >= 2) block.finish(tile - 2 * kHigh, count % 2);
     block.end(count % 2);
   }
@@ -293,9 +297,7 @@ void configure_for(const Product& product) {
 
 void run(const Args& args, const GemmRange& range) noexcept {
   if (range.m_begin >= range.m_end) return;
-  const size_t rows = range.m_end - range.m_begin, tiles = (rows + kTileRows - 1) / kTileRows;
-  const Product product{args, Chunks(args.a.taps * args.a.tap_k), range.m_begin, range.m_end,
-                        (rows + tiles - 1) / tiles};
+  const Product product(args, range);
   configure_for(product);
 
   alignas(64) int8_t buffer[kStageBytes];
@@ -309,12 +311,12 @@ void run(const Args& args, const GemmRange& range) noexcept {
   // As many tiles as stay in L2, with the outputs that all panels write side by side, unless W is dear to pass again.
   const size_t out_bytes = product.high * columns * (args.output == GemmS8Output::kInt8 ? 1 : sizeof(float));
   const bool small_w = columns * product.chunks.column_bytes() <= kStageBytes;
-  const size_t fitting = small_w ? kStageBytes / (row_tiles.tile_bytes() + out_bytes + 1) / 4 * 4 : product.tiles();
+  const size_t fitting = small_w ? kStageBytes / (row_tiles.tile_bytes() + out_bytes + 1) / 4 * 4 : product.tiles;
   size_t at_once = in_pieces ? 1 : fitting < 4 ? 4 : fitting;
   if (row_tiles.copied() && !in_pieces) at_once = smaller(at_once, kStageBytes / row_tiles.tile_bytes());
   if (args.w_zero_point != 0) at_once = smaller(at_once, kMostRowSums / kTileRows);
-  for (size_t first = 0; first < product.tiles(); first += at_once) {
-    const size_t end = smaller(first + at_once, product.tiles());
+  for (size_t first = 0; first < product.tiles; first += at_once) {
+    const size_t end = smaller(first + at_once, product.tiles);
     panel.first_row = product.first_row(first);
     for (size_t m = panel.first_row; args.w_zero_point != 0 && m < product.first_row(end - 1) + product.high; ++m) {
       row_sums[m - panel.first_row] = row_sum(args, m);
@@ -333,6 +335,7 @@ void run(const Args& args, const GemmRange& range) noexcept {
 
 }  // namespace
 
-const GemmS8Kernel kGemmS8Amx = {"gemm_s8_16x64_amx", Isa::kAmx, 2 * kTileRows, kNr, &packed_size, &pack, &run};
+const GemmS8Kernel kGemmS8Amx = {"gemm_s8_16x64_amx", Isa::kAmx, 2 * kTileRows, kNr,
+                                 &packed_size,        &pack,     &run,          kLeastRun};
 
 }  // namespace fewbits

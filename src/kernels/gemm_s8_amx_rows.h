@@ -51,18 +51,37 @@ struct Bytes64 {
   static FB_INLINE void store(int8_t* p, __m512i x) { _mm512_storeu_si512(p, x); }
 };
 
-// What one call computes: rows in tiles of equal height, the last of which may begin among the rows of the one before.
+inline constexpr size_t kLeastRun = 12;  // tiles of fewer rows take their time, too
+
+// What one call computes: runs of rows in tiles of equal height, the last of which may begin among the rows of the one before.
 struct Product {
+  Product(const GemmS8Args& of, const GemmRange& range) noexcept
+      : args(of), chunks(of.a.taps * of.a.tap_k), m_begin(range.m_begin), run(range.m_end - range.m_begin) {
+    const size_t rows = run, its_run = args.a.run;
+    in_place = its_run >= kLeastRun && m_begin % its_run == 0 && rows % its_run == 0 && args.a_flip == 0 &&
+               args.a.tap_k % kTileBytes == 0;
+    if (in_place) run = its_run;
+    tiles_of_run = (run + kTileRows - 1) / kTileRows;
+    if (!in_place && !chunks.shallow() && tiles_of_run > 1)
+      tiles_of_run = round_up(tiles_of_run, 2);  // multiplied in pairs
+    high = (run + tiles_of_run - 1) / tiles_of_run;
+    tiles_of_run = (run + high - 1) / high;
+    tiles = rows / run * tiles_of_run;
+  }
+  size_t first_row(size_t tile) const noexcept {
+    return m_begin + tile / tiles_of_run * run + smaller(tile % tiles_of_run * high, run - high);
+  }
+
   const GemmS8Args& args;
   Chunks chunks;
-  size_t m_begin, m_end, high;
-
-  size_t tiles() const noexcept { return (m_end - m_begin + high - 1) / high; }
-  size_t first_row(size_t tile) const noexcept { return smaller(m_begin + tile * high, m_end - high); }
+  size_t m_begin, run;
+  bool in_place;  // the runs are those of A, whose rows are tiles where they lie
+  size_t tiles_of_run, high, tiles;
 };
 
 enum class Lie {
-  kInPlace,  // as they are
+  kInPlace,  // plain rows as they are
+  kRuns,     // gathered rows as they are, tap by tap
   kLines,    // copied row by row, the taps of a row side by side: [tile][row][line]
   kChunks,   // copied chunk by chunk: [tile][chunk][row][64]
 };
@@ -74,21 +93,24 @@ class RowTiles {
   RowTiles(const Product& product, size_t panels)
       : product_(product), args_(product.args), lie_(best(product, panels)) {
     const Chunks& chunks = product.chunks;
-    row_stride_ = lie_ == Lie::kInPlace ? args_.a.row_stride : kTileBytes;
+    row_stride_ = lie_ == Lie::kInPlace ? args_.a.row_stride : lie_ == Lie::kRuns ? args_.a.run_step : kTileBytes;
     chunk_step_ = lie_ == Lie::kChunks ? product.high * kTileBytes : chunks.depth;
     // A line more than the depth, which taps are written into, so that rows do not fall into the same cache sets.
     if (lie_ == Lie::kLines) row_stride_ = round_up(chunks.padded(), kTileBytes) + kTileBytes;
-    if (lie_ != Lie::kInPlace)
-      tile_bytes_ = product.high * (lie_ == Lie::kLines ? row_stride_ : chunks.count * kTileBytes);
+    if (copied()) tile_bytes_ = product.high * (lie_ == Lie::kLines ? row_stride_ : chunks.count * kTileBytes);
   }
 
-  bool copied() const noexcept { return lie_ != Lie::kInPlace; }
+  bool copied() const noexcept { return lie_ == Lie::kLines || lie_ == Lie::kChunks; }
+  // Pieces of the depth of which each has its own place, and the chunks of one.
+  size_t pieces() const noexcept { return lie_ == Lie::kRuns ? args_.a.taps : 1; }
+  size_t chunks_of_piece() const noexcept { return product_.chunks.count / pieces(); }
   size_t tile_bytes() const noexcept { return tile_bytes_; }  // of a copy
   size_t row_stride() const noexcept { return row_stride_; }  // bytes, as chunk_step
   size_t chunk_step() const noexcept { return chunk_step_; }
 
-  // Where a tile's first chunk is; copies lie in `buffer` from tile `first` on.
-  const int8_t* at(size_t tile, const int8_t* buffer, size_t first) const noexcept {
+  // Where the first chunk of a tile's piece is; copies lie in `buffer` from tile `first` on.
+  const int8_t* at(size_t tile, size_t piece, const int8_t* buffer, size_t first) const noexcept {
+    if (lie_ == Lie::kRuns) return args_.a.data + args_.a.offsets[product_.first_row(tile) * args_.a.taps + piece];
     return copied() ? buffer + (tile - first) * tile_bytes_ : args_.a.data + product_.first_row(tile) * row_stride_;
   }
 
@@ -118,6 +140,7 @@ class RowTiles {
  private:
   static Lie best(const Product& product, size_t panels) noexcept {
     const GemmRows<int8_t>& a = product.args.a;
+    if (product.in_place) return Lie::kRuns;
     if (a.offsets != nullptr) {  // lines too long for the buffer are taken in pieces, which are chunks
       const bool lines = a.taps > 1 && a.tap_k < kTileBytes && product.chunks.padded() <= kStageBytes / (2 * kTileRows);
       return lines ? Lie::kLines : Lie::kChunks;

@@ -454,6 +454,51 @@ TEST(Gemm, PoolsGiveTheResultOfOneThread) {
   }
 }
 
+// Rows that are known to go in runs make the sums that they make when nothing is known of them.
+TEST(GemmS8, RunsOfRows) {
+  constexpr size_t kChannels = 64, kTaps = 3, kLines = 4, kN = 75;
+  for (const size_t run : {size_t{3}, size_t{12}, size_t{14}, size_t{16}, size_t{23}, size_t{56}}) {
+    for (const size_t step : {size_t{1}, size_t{2}}) {
+      Random random(static_cast<uint32_t>(run));
+      const size_t width = (run - 1) * step + 3, tap_k = 3 * kChannels, k = kTaps * tap_k, m = kLines * run;
+      const Guarded<int8_t> image(random.integers<int8_t>((kLines + kTaps - 1) * width * kChannels, -128, 127));
+      const Guarded<int8_t> w(random.integers<int8_t>(kN * k, -127, 127));
+      std::vector<int32_t> offsets;
+      for (size_t i = 0; i < m; ++i) {
+        for (size_t t = 0; t < kTaps; ++t) {
+          offsets.push_back(static_cast<int32_t>(((i / run + t) * width + i % run * step) * kChannels));
+        }
+      }
+      for_each_kernel(gemm_s8_kernels(), [&](const GemmS8Kernel& kernel) {
+        const Guarded<uint8_t> packed =
+            pack(kernel, {.data = w.data(), .n = kN, .taps = kTaps, .tap_k = tap_k, .n_stride = k});
+        GemmS8Args args;
+        args.a = {.data = image.data(), .offsets = offsets.data(), .taps = kTaps, .tap_k = tap_k};
+        args.m = m;
+        args.n = kN;
+        args.packed = packed.data();
+        args.a_zero_point = 3;
+        args.output = GemmS8Output::kInt32;
+        args.out_stride = kN;
+        std::vector<int32_t> expected(m * kN, -1), out(m * kN, -2);
+        args.out = expected.data();
+        kernel.run(args, {0, m, 0, kN});
+        args.a.run = run;
+        args.a.run_step = step * kChannels;
+        args.out = out.data();
+        run_in_pieces(kernel, args);
+        ASSERT_EQ(out, expected) << kernel.name << " run=" << run << " step=" << step;
+        for (int threads : {1, 2, 3}) {
+          std::fill(out.begin(), out.end(), -2);
+          const ThreadPool pool(threads);
+          run_gemm(&pool, kernel, args);
+          ASSERT_EQ(out, expected) << kernel.name << " run=" << run << " threads=" << threads;
+        }
+      });
+    }
+  }
+}
+
 TEST(Gemm, TheBestKernelOfThisMachineIsChosen) {
   EXPECT_EQ(&select_gemm_s8(Isa::kBaseline), gemm_s8_kernels().back());
   EXPECT_EQ(&select_gemm_f32(Isa::kBaseline), gemm_f32_kernels().back());

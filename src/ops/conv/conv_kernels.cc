@@ -21,13 +21,29 @@ struct ConvPlan {
   bool direct = false;      // rows are the input's pixels: no offsets
   bool copy_lines = false;  // lines are copied to workspace with their padding, gather.in[2] pixels long
   bool symmetric = false;   // hybrid
+  bool runs = false;        // a line of outputs is a run of rows (GemmRows::run)
   size_t n = 0, taps = 1, tap_k = 0;  // the product of one group
   FilterStrides strides;
 
   size_t groups() const noexcept { return static_cast<size_t>(geometry.groups); }
 };
 
-ConvPlan plan_conv(const ConvGeometry& g, const FilterStrides& strides) {
+// How many lines the windows of all outputs reach over.
+int64_t lines_of_windows(const ConvGeometry& g) noexcept {
+  return int64_t{g.out[1] - 1} * g.stride[1] + int64_t{g.filter[1] - 1} * g.dilation[1] + 1;
+}
+
+// Whether lines of outputs are long and deep enough to be runs, in a copy of the image that 32 bits can address.
+bool may_run(const ConvGeometry& g, size_t least_run) noexcept {
+  if (least_run == 0 || static_cast<size_t>(g.out[2]) < least_run || g.in_channels % 64 != 0 || g.groups != 1)
+    return false;
+  const int64_t width = int64_t{g.in[2]} + g.filter[2];
+  return g.in[0] == 1 && g.filter[0] == 1 && g.pad[0] == 0 &&
+         lines_of_windows(g) <= INT32_MAX / (width * g.in_channels);
+}
+
+// least_run: of the kernel.
+ConvPlan plan_conv(const ConvGeometry& g, const FilterStrides& strides, size_t least_run) {
   ConvPlan plan{.geometry = g, .gather = g, .strides = strides};
   plan.n = static_cast<size_t>(g.out_channels / g.groups);
   plan.taps = g.taps();
@@ -35,17 +51,28 @@ ConvPlan plan_conv(const ConvGeometry& g, const FilterStrides& strides) {
   if (plan.tap_k == 1) plan.strides.in = strides.tap;  // where the next element is the next tap
   constexpr Spatial kOnes{1, 1, 1}, kZeros{0, 0, 0};
   plan.direct = g.filter == kOnes && g.stride == kOnes && g.pad == kZeros;
+  const bool runs = !plan.direct && may_run(g, least_run);
+  plan.runs = runs && g.filter == kOnes && g.pad == kZeros;
   if (g.groups != 1 || g.filter[2] == 1 || g.dilation[2] != 1 || g.out[2] == 0) return plan;
   // Neighbouring columns of a filter meet neighbouring pixels: one longer tap, as long as none lies in the padding.
   const int32_t width = (g.out[2] - 1) * g.stride[2] + g.filter[2];
   const bool padded = g.pad[2] != 0 || width > g.in[2];
-  if (padded && g.in_channels > kFewChannels) return plan;
+  if (padded && g.in_channels > kFewChannels && !runs) return plan;
   plan.taps /= static_cast<size_t>(g.filter[2]);
   plan.tap_k *= static_cast<size_t>(g.filter[2]);
   plan.gather.filter[2] = 1;
   plan.gather.pad[2] = 0;
   plan.copy_lines = padded;
   if (padded) plan.gather.in[2] = width;
+  if (!runs) return plan;
+  // No offset is negative if the lines above and below are copied, too.
+  plan.runs = true;
+  const auto height = static_cast<int32_t>(lines_of_windows(g));
+  if (g.pad[1] != 0 || height > g.in[1]) {
+    plan.copy_lines = true;
+    plan.gather.pad[1] = 0;
+    plan.gather.in[1] = height;
+  }
   return plan;
 }
 
@@ -66,6 +93,10 @@ class ConvKernel final : public RowKernel {
     args_.n = plan_.n;
     args_.a.taps = plan_.taps;
     args_.a.tap_k = plan_.tap_k;
+    if (plan_.runs) {
+      args_.a.run = static_cast<size_t>(plan_.geometry.out[2]);
+      args_.a.run_step = static_cast<size_t>(plan_.geometry.stride[2] * plan_.geometry.in_channels);
+    }
     args_.a.tail_readable = plan_.copy_lines;  // the lines are ours, and have kSlack elements after them
     args_.out_stride = static_cast<size_t>(plan_.geometry.out_channels);
     if (plan_.direct) {
@@ -172,20 +203,25 @@ class ConvKernel final : public RowKernel {
     return lines;
   }
 
-  // Copies every line with its padding on both sides.
+  // Copies every line with its padding on both sides, and makes the lines of padding above and below, where the plan has them.
   void copy_lines(const ThreadPool* pool, const Row* image, Row pad, Row* to) const noexcept {
     constexpr size_t kGrain = 64;
-    const ConvGeometry& g = plan_.geometry;
-    const auto channels = static_cast<size_t>(g.in_channels),
-               width = static_cast<size_t>(plan_.gather.in[2]) * channels;
-    const size_t line = static_cast<size_t>(g.in[2]) * channels, left = static_cast<size_t>(g.pad[2]) * channels;
-    const size_t count = std::min(line, width - left);
-    parallel_for(pool, static_cast<size_t>(g.in[0]) * static_cast<size_t>(g.in[1]), kGrain,
+    const ConvGeometry &g = plan_.geometry, &made = plan_.gather;
+    const auto channels = static_cast<size_t>(g.in_channels), width = static_cast<size_t>(made.in[2]) * channels;
+    const size_t line = static_cast<size_t>(g.in[2]) * channels;
+    const size_t left = static_cast<size_t>(g.pad[2] - made.pad[2]) * channels, count = std::min(line, width - left);
+    const auto above = static_cast<size_t>(g.pad[1] - made.pad[1]);
+    const size_t lines = static_cast<size_t>(g.in[0]) * static_cast<size_t>(g.in[1]);
+    parallel_for(pool, static_cast<size_t>(made.in[0]) * static_cast<size_t>(made.in[1]), kGrain,
                  [&](size_t begin, size_t end) {
                    for (size_t i = begin; i < end; ++i) {
                      Row* row = to + i * width;
+                     if (i < above || i - above >= lines) {
+                       std::fill_n(row, width, pad);
+                       continue;
+                     }
                      std::fill_n(row, left, pad);
-                     std::copy_n(image + i * line, count, row + left);
+                     std::copy_n(image + (i - above) * line, count, row + left);
                      std::fill(row + left + count, row + width, pad);
                    }
                  });
@@ -251,7 +287,9 @@ Prepared make_conv(const ConvPlan& plan, ProductSpec spec, const WeightData& wei
 
 Result<Prepared> prepare_gemm_conv(const OpContext& context, const ConvGeometry& geometry, ProductSpec spec) {
   const TensorInfo& weights = context.inputs[1];
-  ConvPlan plan = plan_conv(geometry, filter_strides(context.node->op, geometry));
+  const bool bytes = spec.scheme == Scheme::kInt8 || spec.scheme == Scheme::kHybrid;
+  ConvPlan plan =
+      plan_conv(geometry, filter_strides(context.node->op, geometry), bytes ? select_gemm_s8(isa()).least_run : 0);
   plan.symmetric = context.node->op == Op::CONV_2D && weights.quant->scale.size() == 1;
   FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {

@@ -228,6 +228,20 @@ TEST(Conv, EqualsTheReference) {
   compare_all({.in = {2, 5, 4, 6}, .out_channels = 5, .filter = {1, 3, 3}, .live_weights = true});
 }
 
+// Lines of outputs that some kernels read straight from a padded copy of the image.
+TEST(Conv, LongLinesOfManyChannelsEqualTheReference) {
+  compare_all({.in = {2, 9, 14, 64}, .out_channels = 20, .filter = {1, 3, 3}});
+  compare_all({.in = {1, 8, 29, 64}, .out_channels = 65, .filter = {1, 3, 3}, .stride = {1, 2, 2}});
+  compare_all({.in = {1, 9, 18, 64}, .out_channels = 5, .filter = {1, 3, 3}, .same = false});
+  compare_all(
+      {.in = {1, 10, 20, 64}, .out_channels = 3, .filter = {1, 3, 3}, .stride = {1, 3, 1}, .dilation = {1, 2, 1}});
+  compare_all({.in = {1, 2, 13, 64}, .out_channels = 3, .filter = {1, 5, 1}});
+  compare_all({.in = {1, 2, 13, 64}, .out_channels = 3, .filter = {1, 5, 2}});
+  compare_all({.in = {1, 4, 15, 128}, .out_channels = 3, .filter = {1, 1, 3}});
+  compare_all({.in = {2, 5, 27, 64}, .out_channels = 17, .stride = {1, 2, 2}});
+  compare_all({.in = {1, 3, 12, 64}, .out_channels = 2, .filter = {1, 3, 3}, .per_channel = false, .bias = false});
+}
+
 TEST(Conv, DepthwiseEqualsTheReference) {
   const auto depthwise = [](Shape in, int32_t multiplier, Spatial filter, Spatial stride = {1, 1, 1},
                             Spatial dilation = {1, 1, 1}, bool live = false) {
