@@ -140,6 +140,7 @@ class RowTiles {
  private:
   static Lie best(const Product& product, size_t panels) noexcept {
     const GemmRows<int8_t>& a = product.args.a;
+    if (product.chunks.count == 0) return Lie::kInPlace;  // there is nothing to copy
     if (product.in_place) return Lie::kRuns;
     if (a.offsets != nullptr) {  // lines too long for the buffer are taken in pieces, which are chunks
       const bool lines = a.taps > 1 && a.tap_k < kTileBytes && product.chunks.padded() <= kStageBytes / (2 * kTileRows);

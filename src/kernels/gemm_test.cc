@@ -454,6 +454,34 @@ TEST(Gemm, PoolsGiveTheResultOfOneThread) {
   }
 }
 
+// Products of no inputs are the bias.
+TEST(GemmS8, NoDepth) {
+  constexpr size_t kM = 3, kN = 5;
+  const int8_t nothing = 0;
+  const int32_t bias[kN] = {1, -2, 3, -4, 5};
+  const std::vector<int32_t> offsets(kM, 0);
+  for_each_kernel(gemm_s8_kernels(), [&](const GemmS8Kernel& kernel) {
+    const Guarded<uint8_t> packed = pack(kernel, {.data = &nothing, .n = kN, .tap_k = 0});
+    for (const uint8_t flip : {uint8_t{0}, uint8_t{0x80}}) {
+      for (const int32_t* gathered : {static_cast<const int32_t*>(nullptr), offsets.data()}) {
+        std::vector<int32_t> out(kM * kN);
+        GemmS8Args args;
+        args.a = {.data = &nothing, .offsets = gathered, .padding = &nothing, .taps = 1, .tap_k = 0};
+        args.m = kM;
+        args.n = kN;
+        args.packed = packed.data();
+        args.a_flip = flip;
+        args.bias = bias;
+        args.output = GemmS8Output::kInt32;
+        args.out = out.data();
+        args.out_stride = kN;
+        kernel.run(args, {0, kM, 0, kN});
+        for (size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], bias[i % kN]) << kernel.name;
+      }
+    }
+  });
+}
+
 // Rows that are known to go in runs make the sums that they make when nothing is known of them.
 TEST(GemmS8, RunsOfRows) {
   constexpr size_t kChannels = 64, kTaps = 3, kLines = 4, kN = 75;
