@@ -26,6 +26,9 @@ struct ConvPlan {
   FilterStrides strides;
 
   size_t groups() const noexcept { return static_cast<size_t>(geometry.groups); }
+  // The product's depth where it is made of channels. Filters over few of them (a spectrogram's over one) are as fast in float32,
+  // and what follows them may well be the logarithm of a difference.
+  size_t depth_in_channels() const noexcept { return geometry.in_channels < kFewChannels ? 0 : taps * tap_k; }
 };
 
 // How many lines the windows of all outputs reach over.
@@ -88,7 +91,7 @@ class ConvKernel final : public RowKernel {
   ConvKernel(ConvPlan plan, ProductSpec spec, const WeightData& weights)
       : plan_(std::move(plan)),
         spec_(std::move(spec)),
-        gemm_(select_gemm<GemmType>(spec_, plan_.geometry.out_positions(), plan_.n, plan_.taps * plan_.tap_k)) {
+        gemm_(select_gemm<GemmType>(spec_, plan_.geometry.out_positions(), plan_.n, plan_.depth_in_channels())) {
     fill_args(spec_, args_);
     args_.n = plan_.n;
     args_.a.taps = plan_.taps;
