@@ -101,11 +101,11 @@ struct BenchmarkOptions {
   int threads = 1;
   int warmup = 3;  // runs that are not counted
   int runs = 30;
-  bool strict_fp32 = false;                           // as in RuntimeOptions
   bool profile = false;                               // measure each operator, too, which costs a little time
   uint64_t seed = 0;                                  // of the random input
   std::vector<std::pair<std::string, Shape>> shapes;  // by input, for dynamic or resized ones
   ProgressCallback progress;                          // after each run that counts
+  bool strict_fp32 = false;                           // as in RuntimeOptions
 };
 
 struct Benchmark {

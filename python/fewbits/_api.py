@@ -258,7 +258,8 @@ def benchmark(
     signature: str = "",
     seed: int = 0,
     threads: int = 1,
+    strict_fp32: bool = False,
 ) -> Benchmark:
-    """How long the model takes on random input; with `profile`, each operator, too."""
+    """How long the model takes on random input; with `profile`, each operator, too. strict_fp32: as Runtime has it."""
     sizes = [(name, list(shape)) for name, shape in (shapes or {}).items()]
-    return _native.benchmark(load(model), signature, threads, warmup, runs, profile, seed, sizes)
+    return _native.benchmark(load(model), signature, threads, warmup, runs, profile, seed, sizes, strict_fp32)

@@ -29,9 +29,10 @@ Accuracy evaluate(const PyModel& model, PyDataset& data, const std::string& sign
 }
 
 Benchmark benchmark(const PyModel& model, const std::string& signature, int threads, int warmup, int runs, bool profile,
-                    uint64_t seed, const std::vector<std::pair<std::string, Shape>>& shapes) {
+                    uint64_t seed, const std::vector<std::pair<std::string, Shape>>& shapes, bool strict_fp32) {
   return without_gil(nb::none(), nullptr, [&](const ProgressCallback& callback) {
-    return benchmark_model(model.model, {signature, threads, warmup, runs, profile, seed, shapes, callback});
+    return benchmark_model(model.model,
+                           {signature, threads, warmup, runs, profile, seed, shapes, callback, strict_fp32});
   });
 }
 
@@ -124,7 +125,7 @@ void bind_evaluate(nb::module_& module) {
              nb::arg("seed").none(), nb::arg("others"), nb::arg("threads"), nb::arg("label_offset").none(),
              nb::arg("progress").none());
   module.def("benchmark", &benchmark, nb::arg("model"), nb::arg("signature"), nb::arg("threads"), nb::arg("warmup"),
-             nb::arg("runs"), nb::arg("profile"), nb::arg("seed"), nb::arg("shapes"));
+             nb::arg("runs"), nb::arg("profile"), nb::arg("seed"), nb::arg("shapes"), nb::arg("strict_fp32"));
 }
 
 }  // namespace fewbits::python
