@@ -30,6 +30,21 @@ FB_INLINE void release() { asm volatile("tilerelease" : : : "memory"); }
 // A product of tiles in the order of blocks that all kernels use: sums in 0 to 3, A in 4 and 5, W in 6 and 7.
 inline constexpr int kSums = 0, kRowsOfA = 4, kWeights = 6;
 
+// Shapes for blocks of it: tiles of `high` rows, A's of a_bytes, W's of w_rows rows.
+FB_INLINE void configure_blocks(size_t high, size_t a_bytes, size_t w_rows) {
+  TileShapes shapes;
+  for (size_t i = 0; i < 8; ++i) {
+    if (i < kRowsOfA) {
+      shapes.set(i, high, kTileBytes);
+    } else if (i < kWeights) {
+      shapes.set(i, high, a_bytes);
+    } else {
+      shapes.set(i, w_rows, kTileBytes);
+    }
+  }
+  configure(shapes);
+}
+
 template <int kTile>
 FB_INLINE void zero_tile() {
   asm volatile("tilezero %%tmm%c0" : : "i"(kTile));

@@ -431,20 +431,6 @@ __attribute__((noinline)) void multiply_special(const Product& product, size_t t
   });
 }
 
-void configure_for(const Product& product) {
-  TileShapes shapes;
-  for (size_t i = 0; i < 8; ++i) {
-    if (i < kRowsOfA) {
-      shapes.set(i, product.high, kTileBytes);
-    } else if (i < kWeights) {
-      shapes.set(i, product.high, product.chunks.depth * sizeof(uint16_t));
-    } else {
-      shapes.set(i, product.chunks.depth / kGroup, kTileBytes);
-    }
-  }
-  configure(shapes);
-}
-
 bool weights_are_special(const Args& args) {
   uint32_t special;
   __builtin_memcpy(&special, args.packed, sizeof special);
@@ -458,7 +444,7 @@ void run(const Args& args, const GemmRange& range) noexcept {
   if (tiles > 1) tiles = round_up(tiles, 2);  // they are multiplied in pairs
   const Product product{args, Chunks(args.a.taps * args.a.tap_k), range.m_begin, range.m_end,
                         (rows + tiles - 1) / tiles};
-  configure_for(product);
+  configure_blocks(product.high, product.chunks.depth * sizeof(uint16_t), product.chunks.depth / kGroup);
   alignas(64) uint8_t buffer[kStageBytes];
   const size_t out_bytes = product.high * (range.n_end - range.n_begin) * sizeof(float);
   const size_t fitting = 2 * kStageBytes / (product.tile_bytes() + out_bytes) / 2 * 2;

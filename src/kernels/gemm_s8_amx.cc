@@ -281,24 +281,10 @@ FB_INLINE void for_each_panel(const Product& product, size_t n, size_t n_end, Pa
   }
 }
 
-void configure_for(const Product& product) {
-  TileShapes shapes;
-  for (size_t i = 0; i < 8; ++i) {
-    if (i < kRowsOfA) {
-      shapes.set(i, product.high, kTileBytes);
-    } else if (i < kWeights) {
-      shapes.set(i, product.high, product.chunks.depth);
-    } else {
-      shapes.set(i, product.chunks.depth / kGroup, kTileBytes);
-    }
-  }
-  configure(shapes);
-}
-
 void run(const Args& args, const GemmRange& range) noexcept {
   if (range.m_begin >= range.m_end) return;
   const Product product(args, range);
-  configure_for(product);
+  configure_blocks(product.high, product.chunks.depth, product.chunks.depth / kGroup);
 
   alignas(64) int8_t buffer[kStageBytes];
   uint32_t row_sums[kMostRowSums];
