@@ -58,7 +58,9 @@ Isa detect() noexcept {
   if ((saved & kZmmState) != kZmmState || !all(ebx, kF | kDq | kBw | kVl)) return Isa::kAvx2;
   if (!all(ecx, kVnni)) return Isa::kAvx512;
   const bool tiles = all(edx, kTiles | kTilesOfBytes | kTilesOfBf16) && (saved & kTileState) == kTileState;
-  return tiles && tiles_are_permitted() ? Isa::kAmx : Isa::kAvx512Vnni;
+  constexpr uint32_t kBf16 = 1u << 5;  // leaf 7.1, eax
+  const bool bf16 = __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && all(eax, kBf16);
+  return tiles && bf16 && tiles_are_permitted() ? Isa::kAmx : Isa::kAvx512Vnni;
 }
 
 #elif defined(__aarch64__)

@@ -38,8 +38,8 @@ int64_t lines_of_windows(const ConvGeometry& g) noexcept {
 
 // Whether lines of outputs are long and deep enough to be runs, in a copy of the image that 32 bits can address.
 bool may_run(const ConvGeometry& g, size_t least_run) noexcept {
-  if (least_run == 0 || static_cast<size_t>(g.out[2]) < least_run || g.in_channels % 64 != 0 || g.groups != 1)
-    return false;
+  if (least_run == 0 || static_cast<size_t>(g.out[2]) < least_run || g.groups != 1) return false;
+  if (g.in_channels == 0 || g.in_channels % 64 != 0) return false;
   const int64_t width = int64_t{g.in[2]} + g.filter[2];
   return g.in[0] == 1 && g.filter[0] == 1 && g.pad[0] == 0 &&
          lines_of_windows(g) <= INT32_MAX / (width * g.in_channels);
