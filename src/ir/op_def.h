@@ -17,6 +17,9 @@
 namespace fewbits {
 
 class ThreadPool;
+namespace ops {
+class RowKernel;
+}
 
 // What is known of an operand while shapes are inferred and kernels prepared.
 struct TensorInfo {
@@ -71,13 +74,15 @@ struct RunArgs {
   const ThreadPool* pool;
 };
 
-// A prepared operator. Immutable, shared by the sessions of a plan: all state is in operands and workspace.
+// A prepared operator. Immutable once its plan is made, shared by the plan's sessions: all state is in operands and workspace.
 class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual void run(const RunArgs& args) const noexcept = 0;
-  // Whether it is a RowKernel (ops/row_kernel.h): the library does without run-time type information.
-  virtual bool makes_rows() const noexcept { return false; }
+  // This as a kernel that makes rows (ops/row_kernel.h), or null: the library does without run-time type information.
+  virtual ops::RowKernel* rows() noexcept { return nullptr; }
+  // Where the output is a function of each byte of the input: its answers for all 256; else null.
+  virtual const uint8_t* byte_table() const noexcept { return nullptr; }
 };
 
 struct TensorView {
@@ -125,7 +130,7 @@ class DynamicKernel {
 
 // Exactly one of kernel and dynamic_kernel is set.
 struct Prepared {
-  std::unique_ptr<const Kernel> kernel;
+  std::unique_ptr<Kernel> kernel;
   std::unique_ptr<const DynamicKernel> dynamic_kernel;
   size_t workspace = 0;               // bytes
   std::string choice;                 // which implementation, "gemm_s8 avx512vnni": shown by inspect --why and profiles

@@ -1,7 +1,7 @@
 // Depthwise convolutions for AVX-512.
 #include "kernels/simd_avx512.h"
 // after the ISA's vectors:
-#include "kernels/depthwise_f32_simd.h"
+#include "kernels/depthwise_f32_lines_simd.h"
 #include "kernels/depthwise_s8_simd.h"
 
 namespace fewbits {
@@ -13,7 +13,7 @@ const DepthwiseF32Kernel kDepthwiseF32Avx512 = {"depthwise_f32_avx512",
                                                 false,
                                                 &DepthwiseF32Core::packed_size,
                                                 &DepthwiseF32Core::pack,
-                                                &Depthwise<DepthwiseF32Core>::run};
+                                                &run_depthwise_f32<DepthwiseF32Core>};
 const DepthwiseS8Kernel kDepthwiseS8Avx512 = {"depthwise_s8_avx512",
                                               Isa::kAvx512,
                                               Simd::kLanes,

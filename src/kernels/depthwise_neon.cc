@@ -1,7 +1,7 @@
 // Depthwise convolutions for NEON.
 #include "kernels/simd_neon.h"
 // after the ISA's vectors:
-#include "kernels/depthwise_f32_simd.h"
+#include "kernels/depthwise_f32_lines_simd.h"
 #include "kernels/depthwise_s8_simd.h"
 
 namespace fewbits {
@@ -71,7 +71,7 @@ const DepthwiseF32Kernel kDepthwiseF32Neon = {"depthwise_f32_neon",
                                               false,
                                               &DepthwiseF32Core::packed_size,
                                               &DepthwiseF32Core::pack,
-                                              &Depthwise<DepthwiseF32NeonCore>::run};
+                                              &run_depthwise_f32<DepthwiseF32NeonCore>};
 const DepthwiseS8Kernel kDepthwiseS8Neon = {"depthwise_s8_neon",
                                             Isa::kNeon,
                                             Simd::kLanes,

@@ -105,8 +105,9 @@ TEST(FloatRows, EveryTierComputesTheSameBits) {
       test::Guarded<float> x(count), expected(count), got(count);
       for (float& v : x.span()) v = random.real(-20, 20);
       if (count > 20) x.data()[3] = kInfinity, x.data()[4] = -kInfinity, x.data()[5] = -0.5f, x.data()[6] = 2.5f;
-      for (auto row : {&FloatRows::exp, &FloatRows::logistic, &FloatRows::tanh, &FloatRows::elu, &FloatRows::gelu,
-                       &FloatRows::gelu_approximate, &FloatRows::floor, &FloatRows::ceil, &FloatRows::round}) {
+      for (auto row :
+           {&FloatRows::exp, &FloatRows::logistic, &FloatRows::swish, &FloatRows::tanh, &FloatRows::elu,
+            &FloatRows::gelu, &FloatRows::gelu_approximate, &FloatRows::floor, &FloatRows::ceil, &FloatRows::round}) {
         (baseline.*row)(x.data(), expected.data(), count);
         (tier->*row)(x.data(), got.data(), count);
         ASSERT_EQ(std::memcmp(expected.data(), got.data(), count * sizeof(float)), 0) << tier->name << " of " << count;

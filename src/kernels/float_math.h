@@ -107,6 +107,8 @@ struct FloatMath {
     return S::select_less(x, set(-87.0f), set(0.0f), quotient);
   }
 
+  static FB_ALWAYS_INLINE F32 swish(F32 x) { return S::mul(x, logistic(x)); }
+
   // Cephes' tanhf: an odd polynomial below 0.625, else through e^2x.
   static FB_ALWAYS_INLINE F32 tanh(F32 x) {
     const F32 magnitude = S::abs(x), z = S::mul(x, x);

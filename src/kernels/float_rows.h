@@ -14,7 +14,8 @@ struct FloatRows {
   Isa isa;
 
   using Row = void (*)(const float* in, float* out, size_t count) noexcept;
-  Row exp, logistic, tanh, elu, gelu, gelu_approximate, floor, ceil, round;  // round: ties to even
+  Row exp, logistic, swish, tanh, elu, gelu, gelu_approximate, floor, ceil,
+      round;  // swish: x * logistic(x); round: ties to even
 
   // The largest value; the least float for no value. NaN is passed over.
   float (*maximum)(const float* in, size_t count) noexcept;

@@ -10,6 +10,7 @@ namespace {
 
 struct Simd {
   static constexpr size_t kLanes = 8;
+  static constexpr size_t kRegisters = 16;
   using F32 = __m256;
   using I32 = __m256i;
 

@@ -19,6 +19,7 @@ namespace {
 
 struct Simd {
   static constexpr size_t kLanes = 16;
+  static constexpr size_t kRegisters = 32;
   using F32 = __m512;
   using I32 = __m512i;
 

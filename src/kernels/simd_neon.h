@@ -10,6 +10,7 @@ namespace {
 
 struct Simd {
   static constexpr size_t kLanes = 4;
+  static constexpr size_t kRegisters = 32;
   using F32 = float32x4_t;
   using I32 = int32x4_t;
 

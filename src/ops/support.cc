@@ -10,17 +10,17 @@
 
 namespace fewbits::ops {
 
-std::unique_ptr<const Kernel> BodyKernel::own(Owned body, Run call) {
-  return std::unique_ptr<const Kernel>(new BodyKernel(std::move(body), call));
+std::unique_ptr<Kernel> BodyKernel::own(Owned body, Run call) {
+  return std::unique_ptr<Kernel>(new BodyKernel(std::move(body), call));
 }
 
-std::unique_ptr<const Kernel> BodyKernel::copy(const void* body, size_t bytes, Run call) {
+std::unique_ptr<Kernel> BodyKernel::copy(const void* body, size_t bytes, Run call) {
   Owned owned(::operator new(bytes), [](void* self) noexcept { ::operator delete(self); });
   std::memcpy(owned.get(), body, bytes);
   return own(std::move(owned), call);
 }
 
-Prepared prepared_kernel(std::unique_ptr<const Kernel> kernel, std::string choice, size_t workspace) {
+Prepared prepared_kernel(std::unique_ptr<Kernel> kernel, std::string choice, size_t workspace) {
   Prepared prepared;
   prepared.kernel = std::move(kernel);
   prepared.workspace = workspace;

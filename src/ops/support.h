@@ -23,7 +23,7 @@ class BodyKernel final : public Kernel {
   using Run = void (*)(const void* body, const RunArgs& args) noexcept;
 
   template <class Body>
-  static std::unique_ptr<const Kernel> make(Body&& body) {
+  static std::unique_ptr<Kernel> make(Body&& body) {
     const Run call = [](const void* self, const RunArgs& args) noexcept { (*static_cast<const Body*>(self))(args); };
     static_assert(alignof(Body) <= alignof(std::max_align_t));
     if constexpr (std::is_trivially_copyable_v<Body>) {
@@ -38,13 +38,13 @@ class BodyKernel final : public Kernel {
  private:
   using Owned = std::unique_ptr<void, void (*)(void*) noexcept>;
   BodyKernel(Owned body, Run call) noexcept : body_(std::move(body)), run_(call) {}
-  static std::unique_ptr<const Kernel> own(Owned body, Run call);
-  static std::unique_ptr<const Kernel> copy(const void* body, size_t bytes, Run call);
+  static std::unique_ptr<Kernel> own(Owned body, Run call);
+  static std::unique_ptr<Kernel> copy(const void* body, size_t bytes, Run call);
 
   Owned body_;
   Run run_;
 };
-Prepared prepared_kernel(std::unique_ptr<const Kernel> kernel, std::string choice, size_t workspace);
+Prepared prepared_kernel(std::unique_ptr<Kernel> kernel, std::string choice, size_t workspace);
 
 // A kernel from a noexcept-safe callable `void(const RunArgs&)` that holds its argument struct by value.
 template <class Body>

@@ -7,6 +7,7 @@
 #include "ops/byte_table.h"
 #include "ops/evaluate.h"
 #include "runtime/byte_chains.h"
+#include "runtime/line_bands.h"
 #include "runtime/memory_plan.h"
 #include "runtime/row_chains.h"
 
@@ -30,7 +31,13 @@ class PlanBuilder {
     FB_TRY(start_values());
     if (options_.fuse) chains_.emplace(*plan_->model_, *graph_);
     for (NodeId id : graph_->order()) FB_TRY(add_step(id));
-    if (options_.fuse) join_row_chains(*plan_->model_, *graph_, infos_, plan_->steps_);
+    if (options_.fuse) {
+      join_row_chains(*plan_->model_, *graph_, infos_, plan_->steps_);
+      join_line_bands(*graph_, infos_, plan_->steps_);
+    }
+    for (const Step& step : plan_->steps_) {
+      plan_->workspace_bytes_ = std::max(plan_->workspace_bytes_, step.prepared.workspace);
+    }
     FB_TRY(layout());
     return std::shared_ptr<const Plan>(std::move(plan_));
   }
@@ -99,7 +106,6 @@ class PlanBuilder {
       for (const TensorInfo& output : outputs) FB_TRY(bytes_within_limit(output));
       FB_ASSIGN(step.prepared, ops::prepare(*def, context));
       step.dynamic = step.prepared.dynamic_kernel != nullptr;
-      plan_->workspace_bytes_ = std::max(plan_->workspace_bytes_, step.prepared.workspace);
     }
     if (step.dynamic) step.prepared = {};
     for (size_t i = 0; i < outputs.size(); ++i) {

@@ -5,8 +5,11 @@
 #include <array>
 #include <bit>
 
+#include "base/cpu.h"
+#include "kernels/float_rows.h"
 #include "ops/evaluate.h"
 #include "ops/row_kernel.h"
+#include "schema/tflite.h"
 
 namespace fewbits::runtime {
 namespace {
@@ -18,6 +21,7 @@ constexpr size_t kHandedOn = 64 * 1024;  // floats that the product hands on at 
 // Where a stage's operand comes from.
 struct Operand {
   enum class From : uint8_t { kNowhere, kMade, kRows, kShared } from = From::kNowhere;
+  friend bool operator==(const Operand&, const Operand&) = default;
   size_t index = 0;  // kMade: 0 for the product's rows, s + 1 for what stage s makes; others: of the step's inputs
 };
 
@@ -26,19 +30,35 @@ struct Stage {
   std::vector<std::unique_ptr<const Kernel>> kernels;  // for 1, 2, 4, ... rows
   std::array<Operand, kMostOperands> operands;
   size_t operand_count = 0;
+  const Node* node = nullptr;
+  FloatRows::Row row = nullptr;  // computes the stage from operand 0 instead of the kernels
+  bool computed = true;          // false: a later stage does it on the way
 };
 
-class RowChainKernel final : public Kernel {
- public:
-  RowChainKernel(std::unique_ptr<const Kernel> product, std::vector<Stage> stages, size_t width)
-      : kernel_(std::move(product)),
-        product_(static_cast<const ops::RowKernel&>(*kernel_)),
-        stages_(std::move(stages)),
-        width_(width) {}
+// LOGISTIC(x), or MUL of x and LOGISTIC(x) without a fused activation.
+bool is_logistic(const Stage& stage) { return stage.node->op == Op::LOGISTIC; }
+bool is_plain_product(const Stage& stage) {
+  const auto* options =
+      stage.node->op == Op::MUL && stage.node->options ? stage.node->options->AsMulOptions() : nullptr;
+  return options != nullptr && options->fused_activation_function == tflite::ActivationFunctionType::NONE;
+}
 
-  void run(const RunArgs& args) const noexcept override {
+class RowChainKernel final : public ops::RowKernel {
+ public:
+  RowChainKernel(std::unique_ptr<Kernel> product, std::vector<Stage> stages, size_t width)
+      : kernel_(std::move(product)), product_(*kernel_->rows()), stages_(std::move(stages)), width_(width) {}
+
+  // Nobody waits for the rows of a chain but the chain itself.
+  void run_rows(const RunArgs& args, RowsTo /*to*/) const noexcept override {
     const Tail tail(*this, args);
     product_.run_rows(args, {&tail, 0});
+  }
+  ops::LineShape lines() const noexcept override { return product_.lines(); }
+  void keep_ring(size_t lines) override { product_.keep_ring(lines); }
+  void open_image(const RunArgs& args, size_t image) const noexcept override { product_.open_image(args, image); }
+  void run_lines(const RunArgs& args, const ops::LineRange& lines, RowsTo /*to*/) const noexcept override {
+    const Tail tail(*this, args);
+    product_.run_lines(args, lines, {&tail, 0});
   }
 
  private:
@@ -61,9 +81,14 @@ class RowChainKernel final : public Kernel {
       float* rows = static_cast<float*>(args.out[0]) + begin * width_;
       for (size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = stages_[s];
+        if (!stage.computed) continue;
         std::array<void*, kMostOperands> in;
         for (size_t i = 0; i < stage.operand_count; ++i) in[i] = address(stage.operands[i], args, begin, rows, between);
         void* out = s + 1 == stages_.size() ? rows : between[s];
+        if (stage.row != nullptr) {
+          stage.row(static_cast<const float*>(in[0]), static_cast<float*>(out), width_ << level);
+          continue;
+        }
         stage.kernels[level]->run({in.data(), &out, nullptr, nullptr});
       }
       begin += size_t{1} << level;
@@ -81,8 +106,8 @@ class RowChainKernel final : public Kernel {
     return nullptr;
   }
 
-  std::unique_ptr<const Kernel> kernel_;
-  const ops::RowKernel& product_;
+  std::unique_ptr<Kernel> kernel_;
+  ops::RowKernel& product_;
   std::vector<Stage> stages_;
   size_t width_;
 };
@@ -98,7 +123,7 @@ class Chain {
 
   static bool may_start(const Step& step, std::span<const TensorInfo> infos) {
     if (step.dynamic || step.outputs.size() != 1) return false;
-    if (step.prepared.kernel == nullptr || !step.prepared.kernel->makes_rows()) return false;
+    if (step.prepared.kernel == nullptr || step.prepared.kernel->rows() == nullptr) return false;
     const TensorInfo& output = infos[static_cast<size_t>(step.outputs[0])];
     const size_t count = output.count(), width = output.shape.empty() ? 1 : static_cast<size_t>(output.shape.back());
     return output.dtype == DType::kFloat32 && count > 0 && width <= kTile && !reads_state(step, infos);
@@ -127,6 +152,7 @@ class Chain {
       inputs_.resize(before);
       return false;
     }
+    stage.node = &graph_.node(step.node);
     stages_.push_back(std::move(stage));
     inputs_at_.push_back(inputs_.size());
     made_.push_back(step.outputs[0]);
@@ -137,6 +163,7 @@ class Chain {
   void finish(Step& product, size_t count, const std::string& names) && {
     stages_.resize(count);
     inputs_.resize(inputs_at_[count - 1]);
+    for (size_t s = 0; s + 1 < count; ++s) join_swish(s);
     product.inputs = std::move(inputs_);
     product.outputs = {made_[count]};
     product.prepared.choice += ", then " + names + " on its rows";
@@ -146,6 +173,24 @@ class Chain {
 
  private:
   const TensorInfo& info(ValueId id) const { return infos_[static_cast<size_t>(id)]; }
+
+  // Computes x * LOGISTIC(x) in one pass where stages s and s + 1 do that and nobody else reads LOGISTIC(x).
+  void join_swish(size_t s) {
+    Stage &inner = stages_[s], &outer = stages_[s + 1];
+    if (!is_logistic(inner) || !is_plain_product(outer) || inner.operands[0].from != Operand::From::kMade) return;
+    const Operand x = inner.operands[0], sigmoid = {Operand::From::kMade, s + 1};
+    const bool is_swish = (outer.operands[0] == x && outer.operands[1] == sigmoid) ||
+                          (outer.operands[1] == x && outer.operands[0] == sigmoid);
+    const bool read_later =
+        std::any_of(stages_.begin() + static_cast<ptrdiff_t>(s) + 2, stages_.end(), [&](const Stage& stage) {
+          return std::find(stage.operands.begin(), stage.operands.end(), sigmoid) != stage.operands.end();
+        });
+    if (!is_swish || read_later) return;
+    inner.computed = false;
+    outer.row = select_float_rows(isa()).swish;
+    outer.operands[0] = x;
+    outer.operand_count = 1;
+  }
 
   bool place_operands(const Step& step, Stage& stage) {
     for (ValueId id : step.inputs) {

@@ -129,28 +129,48 @@ class ConvKernel final : public RowKernel {
   }
 
   void run_rows(const RunArgs& run, RowsTo rows) const noexcept override {
-    auto args = args_;
-    const void* bias = widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr,
-                                  static_cast<size_t>(plan_.geometry.out_channels), run.workspace + bias_);
-    const std::byte* packed = packed_.data();
-    if (packed == nullptr) {
-      pack(static_cast<const Weight*>(live_.elements(run.in[1], run.workspace)), run.workspace + pack_);
-      packed = run.workspace + pack_;
-    }
     const ConvGeometry& g = plan_.geometry;
-    args.a.padding = padding_.data();
-    const In* input = in<In>(run, 0);
+    if (packed_.data() == nullptr) {
+      pack(static_cast<const Weight*>(live_.elements(run.in[1], run.workspace)), run.workspace + pack_);
+    }
     if constexpr (!kHybrid) {
       if (plan_.direct) {  // the whole batch at once
+        auto args = open_args(run);
         args.m = static_cast<size_t>(g.batch) * g.out_positions();
-        return multiply(run.pool, args, input, out<Out>(run), packed, bias, rows);
+        return multiply(run, args, in<Row>(run, 0), out<Out>(run), packed(run), rows);
       }
     }
-    for (int32_t n = 0; n < g.batch; ++n) {
-      const Row* image = rows_of_image(run, args, input + static_cast<size_t>(n) * g.in_image());
-      convolve_image(run, args, image, out<Out>(run) + static_cast<size_t>(n) * g.out_image(), packed, bias,
-                     rows.from(static_cast<size_t>(n) * g.out_positions()));
+    for (size_t n = 0; n < static_cast<size_t>(g.batch); ++n) {
+      open_image(run, n);
+      convolve(run, {n, 0, g.out_lines()}, rows);
     }
+  }
+
+  LineShape lines() const noexcept override {
+    const bool kept = plan_.direct || table_.band_lines() >= plan_.geometry.out_lines();
+    if (packed_.data() == nullptr || spec_.narrow_bias || !kept) return {};
+    LineShape shape = line_shape(plan_.geometry, sizeof(In), sizeof(Out));
+    if (plan_.direct && !kHybrid) shape.reads = LineShape::Reads::kSameLines;
+    return shape;
+  }
+  // The image as the kernel reads it: quantized and its lines padded where the plan says so.
+  void open_image(const RunArgs& run, size_t n) const noexcept override {
+    const In* input = in<In>(run, 0) + n * plan_.geometry.in_image();
+    Row pad = pad_value_;
+    const Row* image = nullptr;
+    if constexpr (kHybrid) {
+      hybrid_.quantize(input, run.workspace);
+      pad = static_cast<Row>(hybrid_.params(run.workspace).zero_point);
+      const size_t rows = plan_.direct ? plan_.geometry.out_positions() : table_.band_rows();
+      std::fill_n(reinterpret_cast<float*>(run.workspace + scales_), rows, hybrid_.params(run.workspace).scale);
+      image = hybrid_.image(run.workspace);
+    } else {
+      image = input;
+    }
+    if (plan_.copy_lines) copy_lines(run.pool, image, pad, reinterpret_cast<Row*>(run.workspace + lines_));
+  }
+  void run_lines(const RunArgs& run, const LineRange& lines, RowsTo rows) const noexcept override {
+    convolve(run, lines, rows);
   }
 
  private:
@@ -183,27 +203,25 @@ class ConvKernel final : public RowKernel {
     }
   }
 
-  // The image as the kernel reads it: quantized and its lines padded where the plan says so.
-  const Row* rows_of_image(const RunArgs& run, Args& args, const In* input) const noexcept {
-    const Row* image;
-    Row pad = pad_value_;
+  // What a run says about itself.
+  Args open_args(const RunArgs& run) const noexcept {
+    Args args = args_;
+    args.a.padding = padding_.data();
     if constexpr (kHybrid) {
-      const DynamicParams q = hybrid_.quantize(input, run.workspace);
-      const size_t rows = plan_.direct ? plan_.geometry.out_positions() : table_.band_rows();
-      auto* scales = reinterpret_cast<float*>(run.workspace + scales_);
-      std::fill_n(scales, rows, q.scale);
-      pad = static_cast<Row>(q.zero_point);
-      args.row_scale = scales;
-      args.a_zero_point = q.zero_point;
+      args.row_scale = reinterpret_cast<const float*>(run.workspace + scales_);
+      args.a_zero_point = hybrid_.params(run.workspace).zero_point;
       args.a.padding = hybrid_.padding(run.workspace);
-      image = hybrid_.image(run.workspace);
-    } else {
-      image = input;
     }
-    if (!plan_.copy_lines) return image;
-    auto* lines = reinterpret_cast<Row*>(run.workspace + lines_);
-    copy_lines(run.pool, image, pad, lines);
-    return lines;
+    return args;
+  }
+  const std::byte* packed(const RunArgs& run) const noexcept {
+    return packed_.data() != nullptr ? packed_.data() : run.workspace + pack_;
+  }
+  // Where the image lies that open_image() has made ready.
+  const Row* image(const RunArgs& run, size_t n) const noexcept {
+    if (plan_.copy_lines) return reinterpret_cast<const Row*>(run.workspace + lines_);
+    if constexpr (kHybrid) return hybrid_.image(run.workspace);
+    return in<Row>(run, 0) + n * plan_.geometry.in_image();
   }
 
   // Copies every line with its padding on both sides, and makes the lines of padding above and below, where the plan has them.
@@ -230,25 +248,33 @@ class ConvKernel final : public RowKernel {
                  });
   }
 
-  void convolve_image(const RunArgs& run, Args& args, const Row* image, Out* to, const std::byte* packed,
-                      const void* bias, RowsTo rows) const noexcept {
+  // Some lines of an image that open_image() has made ready.
+  void convolve(const RunArgs& run, const LineRange& lines, RowsTo rows) const noexcept {
     const ConvGeometry& g = plan_.geometry;
+    const size_t width = static_cast<size_t>(g.out[2]), first = lines.image * g.out_positions();
+    Args args = open_args(run);
+    const Row* from = image(run, lines.image);
+    const std::byte* weights = packed(run);
+    Out* to = out<Out>(run) + lines.image * g.out_image();
     if (plan_.direct) {
-      args.m = g.out_positions();
-      return multiply(run.pool, args, image, to, packed, bias, rows);
+      const size_t row = lines.begin * width;
+      args.m = (lines.end - lines.begin) * width;
+      from += row * args.a.row_stride;
+      return multiply(run, args, from, to + row * args.out_stride, weights, rows.from(first + row));
     }
-    const size_t width = static_cast<size_t>(g.out[2]);
-    for (size_t begin = 0; begin < g.out_lines(); begin += table_.band_lines()) {
-      const size_t end = std::min(begin + table_.band_lines(), g.out_lines());
+    for (size_t begin = lines.begin; begin < lines.end; begin += table_.band_lines()) {
+      const size_t end = std::min(begin + table_.band_lines(), lines.end), row = begin * width;
       args.m = (end - begin) * width;
       args.a.offsets = table_.lines(begin, end, run.pool, run.workspace + offsets_);
-      multiply(run.pool, args, image, to + begin * width * args.out_stride, packed, bias, rows.from(begin * width));
+      multiply(run, args, from, to + row * args.out_stride, weights, rows.from(first + row));
     }
   }
 
   // The products of all groups.
-  void multiply(const ThreadPool* pool, Args& args, const Row* image, Out* to, const std::byte* packed,
-                const void* bias, RowsTo rows) const noexcept {
+  void multiply(const RunArgs& run, Args& args, const Row* image, Out* to, const std::byte* packed,
+                RowsTo rows) const noexcept {
+    const void* bias = widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr,
+                                  static_cast<size_t>(plan_.geometry.out_channels), run.workspace + bias_);
     for (size_t group = 0; group < plan_.groups(); ++group) {
       const size_t first = group * plan_.n;
       args.a.data = image + group * plan_.tap_k;
@@ -256,7 +282,7 @@ class ConvKernel final : public RowKernel {
       args.out = to + first;
       set_bias(args, bias, first);
       skip_channels(spec_, args, first);
-      run_gemm(pool, gemm_, args, plan_.groups() == 1 ? rows : RowsTo{});
+      run_gemm(run.pool, gemm_, args, plan_.groups() == 1 ? rows : RowsTo{});
     }
     if (plan_.groups() > 1) rows.take(0, args.m);
   }

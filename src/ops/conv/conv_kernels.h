@@ -20,13 +20,18 @@ class HybridImage {
         padding_(padding),
         symmetric_(symmetric),
         image_(layout.add(elements)),
-        padding_at_(layout.add(padding)) {}
+        padding_at_(layout.add(padding)),
+        params_(layout.add(sizeof(DynamicParams))) {}
 
-  DynamicParams quantize(const float* in, std::byte* workspace) const noexcept {
+  void quantize(const float* in, std::byte* workspace) const noexcept {
     auto* image = reinterpret_cast<int8_t*>(workspace + image_);
     const DynamicParams q = select_quantize(isa()).f32_to_s8_dynamic(in, image, elements_, symmetric_);
     std::memset(workspace + padding_at_, q.zero_point, padding_);
-    return q;
+    *reinterpret_cast<DynamicParams*>(workspace + params_) = q;
+  }
+  // Of the image that was quantized last.
+  const DynamicParams& params(std::byte* workspace) const noexcept {
+    return *reinterpret_cast<const DynamicParams*>(workspace + params_);
   }
   const int8_t* image(std::byte* workspace) const noexcept { return reinterpret_cast<int8_t*>(workspace + image_); }
   const int8_t* padding(std::byte* workspace) const noexcept {
@@ -36,7 +41,7 @@ class HybridImage {
  private:
   size_t elements_ = 0, padding_ = 0;
   bool symmetric_ = false;
-  size_t image_ = 0, padding_at_ = 0;
+  size_t image_ = 0, padding_at_ = 0, params_ = 0;
 };
 
 // A checked convolution: its shapes, types and parameters.

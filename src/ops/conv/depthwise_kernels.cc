@@ -73,27 +73,45 @@ class DepthwiseConvKernel final : public RowKernel {
   }
 
   void run_rows(const RunArgs& run, RowsTo rows) const noexcept override {
-    auto args = args_;
-    set_bias(args, widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr, args.channels, run.workspace + bias_));
-    args.packed = packed_.data();
-    if (args.packed == nullptr) {
+    if (packed_.data() == nullptr) {
       pack(static_cast<const Weight*>(live_.elements(run.in[1], run.workspace)), run.workspace + pack_);
-      args.packed = run.workspace + pack_;
     }
-    args.in.padding = padding_.data();
-    const size_t width = static_cast<size_t>(geometry_.out[2]);
-    for (int32_t n = 0; n < geometry_.batch; ++n) {
-      args.in.data = rows_of_image(run, args, in<In>(run, 0) + static_cast<size_t>(n) * geometry_.in_image());
-      Out* to = out<Out>(run) + static_cast<size_t>(n) * geometry_.out_image();
-      for (size_t begin = 0; begin < geometry_.out_lines(); begin += table_.band_lines()) {
-        const size_t end = std::min(begin + table_.band_lines(), geometry_.out_lines());
-        args.in.offsets = table_.lines(begin, end, run.pool, run.workspace + offsets_);
-        args.rows = (end - begin) * width;
-        args.out = to + begin * width * args.channels;
-        const size_t first = (static_cast<size_t>(n) * geometry_.out_lines() + begin) * width;
-        run_depthwise(run.pool, kernel_, args, rows.from(first));
-      }
+    for (size_t n = 0; n < static_cast<size_t>(geometry_.batch); ++n) {
+      open_image(run, n);
+      convolve(run, {n, 0, geometry_.out_lines()}, rows);
     }
+  }
+
+  LineShape lines() const noexcept override {
+    const bool kept = table_.band_lines() >= geometry_.out_lines();
+    if (packed_.data() == nullptr || spec_.narrow_bias || !kept) return {};
+    LineShape shape = line_shape(geometry_, sizeof(In), sizeof(Out));
+    if (!kHybrid && multiplier_ == 1) shape.reads = LineShape::Reads::kRing;
+    return shape;
+  }
+  void keep_ring(size_t lines) override {
+    table_.keep_ring(static_cast<int32_t>(lines));
+    ring_ = true;
+  }
+  // The image as the kernel reads it: quantized if hybrid, its channels repeated by the depth multiplier.
+  void open_image(const RunArgs& run, size_t n) const noexcept override {
+    const In* input = in<In>(run, 0) + n * geometry_.in_image();
+    if constexpr (kHybrid) hybrid_.quantize(input, run.workspace);
+    if (multiplier_ == 1) return;
+    constexpr size_t kGrain = 4096;
+    const Row* image;
+    if constexpr (kHybrid) {
+      image = hybrid_.image(run.workspace);
+    } else {
+      image = input;
+    }
+    auto* repeated = reinterpret_cast<Row*>(run.workspace + repeated_);
+    parallel_for(run.pool, geometry_.in_image(), kGrain, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) std::fill_n(repeated + i * multiplier_, multiplier_, image[i]);
+    });
+  }
+  void run_lines(const RunArgs& run, const LineRange& lines, RowsTo rows) const noexcept override {
+    convolve(run, lines, rows);
   }
 
  private:
@@ -109,25 +127,39 @@ class DepthwiseConvKernel final : public RowKernel {
                  to);
   }
 
-  // The image as the kernel reads it: quantized if hybrid, its channels repeated by the depth multiplier.
-  const Row* rows_of_image(const RunArgs& run, Args& args, const In* input) const noexcept {
-    const Row* image;
+  // What a run says about itself.
+  Args open_args(const RunArgs& run) const noexcept {
+    Args args = args_;
+    set_bias(args, widen_bias(spec_, spec_.has_bias ? run.in[2] : nullptr, args.channels, run.workspace + bias_));
+    args.packed = packed_.data() != nullptr ? packed_.data() : run.workspace + pack_;
+    args.in.padding = padding_.data();
     if constexpr (kHybrid) {
-      const DynamicParams q = hybrid_.quantize(input, run.workspace);
       args.in.padding = hybrid_.padding(run.workspace);
-      args.in_scale = q.scale;
-      args.in_zero_point = q.zero_point;
-      image = hybrid_.image(run.workspace);
-    } else {
-      image = input;
+      args.in_scale = hybrid_.params(run.workspace).scale;
+      args.in_zero_point = hybrid_.params(run.workspace).zero_point;
     }
-    if (multiplier_ == 1) return image;
-    constexpr size_t kGrain = 4096;
-    auto* repeated = reinterpret_cast<Row*>(run.workspace + repeated_);
-    parallel_for(run.pool, geometry_.in_image(), kGrain, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) std::fill_n(repeated + i * multiplier_, multiplier_, image[i]);
-    });
-    return repeated;
+    return args;
+  }
+  // Where the image lies that open_image() has made ready.
+  const Row* image(const RunArgs& run, size_t n) const noexcept {
+    if (multiplier_ > 1) return reinterpret_cast<const Row*>(run.workspace + repeated_);
+    if constexpr (kHybrid) return hybrid_.image(run.workspace);
+    return ring_ ? in<Row>(run, 0) : in<Row>(run, 0) + n * geometry_.in_image();
+  }
+
+  // Some lines of an image that open_image() has made ready.
+  void convolve(const RunArgs& run, const LineRange& lines, RowsTo rows) const noexcept {
+    Args args = open_args(run);
+    args.in.data = image(run, lines.image);
+    const size_t width = static_cast<size_t>(geometry_.out[2]);
+    for (size_t begin = lines.begin; begin < lines.end; begin += table_.band_lines()) {
+      const size_t end = std::min(begin + table_.band_lines(), lines.end);
+      const size_t first = (lines.image * geometry_.out_lines() + begin) * width;
+      args.in.offsets = table_.lines(begin, end, run.pool, run.workspace + offsets_);
+      args.rows = (end - begin) * width;
+      args.out = out<Out>(run) + first * args.channels;
+      run_depthwise(run.pool, kernel_, args, rows.from(first));
+    }
   }
 
   ConvGeometry geometry_;
@@ -141,6 +173,7 @@ class DepthwiseConvKernel final : public RowKernel {
   WorkspaceLayout layout_;
   LiveWeights live_;
   size_t pack_ = 0, bias_ = 0, offsets_ = 0, repeated_ = 0;
+  bool ring_ = false;
   HybridImage hybrid_;
 };
 

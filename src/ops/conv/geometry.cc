@@ -154,7 +154,22 @@ Result<ConvGeometry> conv_geometry(const OpContext& context, const Shape* out_sh
   return geometry;
 }
 
-void fill_offsets(const ConvGeometry& g, size_t begin, size_t end, int32_t* offsets) noexcept {
+LineShape line_shape(const ConvGeometry& g, size_t in_size, size_t out_size) noexcept {
+  if (g.in[0] != 1 || g.out[0] != 1 || g.filter[0] != 1) return {};
+  LineShape shape;
+  shape.images = static_cast<size_t>(g.batch);
+  shape.in_lines = static_cast<size_t>(g.in[1]);
+  shape.out_lines = static_cast<size_t>(g.out[1]);
+  shape.in_line = static_cast<size_t>(g.in[2]) * static_cast<size_t>(g.in_channels) * in_size;
+  shape.out_width = static_cast<size_t>(g.out[2]);
+  shape.out_line = shape.out_width * static_cast<size_t>(g.out_channels) * out_size;
+  shape.stride = static_cast<size_t>(g.stride[1]);
+  shape.pad = static_cast<size_t>(g.pad[1]);
+  shape.extent = static_cast<size_t>((g.filter[1] - 1) * g.dilation[1] + 1);
+  return shape;
+}
+
+void fill_offsets(const ConvGeometry& g, size_t begin, size_t end, int32_t* offsets, int32_t ring) noexcept {
   const int32_t channels = g.in_channels;
   for (size_t line = begin; line < end; ++line) {
     const auto z0 = static_cast<int32_t>(line / static_cast<size_t>(g.out[1])) * g.stride[0] - g.pad[0];
@@ -166,9 +181,10 @@ void fill_offsets(const ConvGeometry& g, size_t begin, size_t end, int32_t* offs
         for (int32_t ky = 0; ky < g.filter[1]; ++ky) {
           const int32_t y = y0 + ky * g.dilation[1];
           const bool inside = z >= 0 && z < g.in[0] && y >= 0 && y < g.in[1];
+          const int32_t at = ring > 0 && inside ? y % ring : y;
           for (int32_t kx = 0; kx < g.filter[2]; ++kx) {
             const int32_t x = x0 + kx * g.dilation[2];
-            *offsets++ = inside && x >= 0 && x < g.in[2] ? ((z * g.in[1] + y) * g.in[2] + x) * channels : -1;
+            *offsets++ = inside && x >= 0 && x < g.in[2] ? ((z * g.in[1] + at) * g.in[2] + x) * channels : -1;
           }
         }
       }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "ir/op_def.h"
+#include "ops/row_kernel.h"
 
 namespace tflite {
 enum class ActivationFunctionType : int8_t;
@@ -53,8 +54,12 @@ FilterStrides filter_strides(Op op, const ConvGeometry& geometry) noexcept;
 Result<ConvGeometry> conv_geometry(const OpContext& context, const Shape* out_shape = nullptr);
 Result<tflite::ActivationFunctionType> conv_activation(const OpContext& context);
 
+// How the lines of a convolution's images depend on each other, elements of these sizes; no images where depth is more than 1.
+LineShape line_shape(const ConvGeometry& geometry, size_t in_size, size_t out_size) noexcept;
+
 // Writes, for the output positions of the lines [begin, end) and every tap, where the tap's channels begin, in elements
-// from the image's start, or -1 in the padding: [(end - begin) * out[2]][taps]. Not for transposed geometries.
-void fill_offsets(const ConvGeometry& geometry, size_t begin, size_t end, int32_t* offsets) noexcept;
+// from the image's start, or -1 in the padding: [(end - begin) * out[2]][taps]. Not for transposed geometries. ring: line
+// y of the image lies where line y % ring would; 0: where it is.
+void fill_offsets(const ConvGeometry& geometry, size_t begin, size_t end, int32_t* offsets, int32_t ring = 0) noexcept;
 
 }  // namespace fewbits::ops

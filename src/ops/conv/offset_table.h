@@ -15,6 +15,8 @@ class OffsetTable {
   OffsetTable() = default;
   // Static geometry whose image has at most INT32_MAX elements.
   explicit OffsetTable(const ConvGeometry& geometry);
+  // From now on the image is a ring of `lines` lines, as fill_offsets() has it. Only when the table is kept.
+  void keep_ring(int32_t lines) { fill_offsets(geometry_, 0, geometry_.out_lines(), whole_.data(), lines); }
 
   // Output lines that one call of lines() may cover; all lines of the image when the table is kept.
   size_t band_lines() const noexcept { return band_lines_; }

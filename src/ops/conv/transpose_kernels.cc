@@ -165,7 +165,8 @@ class TransposeConvKernel final : public Kernel {
 
   void set_image(const RunArgs& run, Args& args, const In* input) const noexcept {
     if constexpr (kHybrid) {
-      const DynamicParams q = hybrid_.quantize(input, run.workspace);
+      hybrid_.quantize(input, run.workspace);
+      const DynamicParams& q = hybrid_.params(run.workspace);
       auto* scales = reinterpret_cast<float*>(run.workspace + scales_);
       std::fill_n(scales, columns_, q.scale);
       args.row_scale = scales;
