@@ -132,8 +132,11 @@ class DynamicKernel {
 struct Prepared {
   std::unique_ptr<Kernel> kernel;
   std::unique_ptr<const DynamicKernel> dynamic_kernel;
-  size_t workspace = 0;               // bytes
-  std::string choice;                 // which implementation, "gemm_s8 avx512vnni": shown by inspect --why and profiles
+  size_t workspace = 0;  // bytes
+  std::string choice;    // which implementation, "gemm_s8 avx512vnni": shown by inspect --why and profiles
+  // Where in output 0 each input's bytes go as they are, if all that the kernel does is to put them there: an input may lie
+  // there already. Empty: it does more.
+  std::vector<size_t> places;
   std::vector<std::string> declined;  // "depthwise_s8 avx512: depth multiplier 3": why better ones were not taken
 };
 

@@ -2,14 +2,22 @@
 #include "runtime/memory_plan.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace fewbits::runtime {
 
 size_t place_blocks(std::vector<Block>& blocks) {
   constexpr size_t kAlignment = 64;
-  std::vector<size_t> by_size(blocks.size());
-  std::iota(by_size.begin(), by_size.end(), size_t{0});
+  std::vector<size_t> by_size;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const Block& block = blocks[i];
+    if (block.inside < 0) {
+      by_size.push_back(i);
+      continue;
+    }
+    Block& outer = blocks[static_cast<size_t>(block.inside)];
+    outer.first = std::min(outer.first, block.first);
+    outer.last = std::max(outer.last, block.last);
+  }
   std::stable_sort(by_size.begin(), by_size.end(),
                    [&](size_t a, size_t b) { return blocks[a].bytes > blocks[b].bytes; });
 
@@ -29,6 +37,9 @@ size_t place_blocks(std::vector<Block>& blocks) {
     placed.insert(std::upper_bound(placed.begin(), placed.end(), &block,
                                    [](const Block* a, const Block* b) { return a->offset < b->offset; }),
                   &block);
+  }
+  for (size_t i = blocks.size(); i-- > 0;) {
+    if (blocks[i].inside >= 0) blocks[i].offset = blocks[static_cast<size_t>(blocks[i].inside)].offset + blocks[i].at;
   }
   return total;
 }

@@ -170,6 +170,7 @@ class PlanBuilder {
         if (i == 0 && share_with_input(step, s)) continue;
         FB_TRY(place(step.outputs[i], s));
       }
+      if (!step.prepared.places.empty()) place_inside(step, s);
     }
     plan_->arena_bytes_ = place_blocks(blocks_);
     if (plan_->arena_bytes_ > options_.memory_limit) {
@@ -226,8 +227,23 @@ class PlanBuilder {
     }
     value.place = Place::kArena;
     block_of_[static_cast<size_t>(id)] = static_cast<int>(blocks_.size());
-    blocks_.push_back({*bytes, step, std::max(step, last_use_[static_cast<size_t>(id)]), 0});
+    blocks_.push_back({.bytes = *bytes, .first = step, .last = std::max(step, last_use_[static_cast<size_t>(id)])});
     return {};
+  }
+
+  // Inputs that nobody reads after the step, which puts them side by side into output 0, are made there.
+  void place_inside(const Step& step, int s) {
+    const int outer = block_of_[static_cast<size_t>(step.outputs[0])];
+    if (outer < 0) return;
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      const int inner = block_of_[static_cast<size_t>(step.inputs[i])];
+      if (inner < 0 || inner >= outer) continue;
+      Block& block = blocks_[static_cast<size_t>(inner)];
+      const bool whole = block.bytes == plan_->values_[static_cast<size_t>(step.inputs[i])].bytes;
+      if (block.first < 0 || block.last != s || block.inside >= 0 || !whole) continue;
+      block.inside = outer;
+      block.at = step.prepared.places[i];
+    }
   }
 
   // Output 0 takes the memory of an input: always for views, for in-place operators when it is the input's last use.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -79,6 +80,53 @@ TEST(MemoryPlan, NeighboursInTimeDoNotOverlapAndOthersShare) {
     }
   }
   EXPECT_LE(total, 128u + 256u);  // two live at once at the most, each rounded up to 64
+}
+
+TEST(MemoryPlan, ABlockInsideAnotherLivesThereAsLongAsEither) {
+  std::vector<Block> blocks = {{64, 0, 3}, {64, 1, 3}, {128, 1, 2}, {128, 3, 5}};
+  blocks[0].inside = blocks[1].inside = 3;
+  blocks[1].at = 64;
+  place_blocks(blocks);
+  EXPECT_EQ(blocks[0].offset, blocks[3].offset);
+  EXPECT_EQ(blocks[1].offset, blocks[3].offset + 64);
+  EXPECT_NE(blocks[2].offset, blocks[3].offset);  // the outer block is alive from step 0 on
+}
+
+// Two of the three parts of a concatenation are made in its output; one is read later and stays where it is.
+TEST(Session, ConcatenationsOfWholeRowsAreMadeInPlace) {
+  Model model;
+  model.graphs.resize(1);
+  Graph& g = model.main();
+  const ValueId x = add_value(g, "x", {4, 3});
+  const auto pointwise = [&](Op op, ValueId in, const char* name) {
+    const ValueId y = add_value(g, name, {4, 3});
+    add_node(g, op, {in}, {y});
+    return y;
+  };
+  const ValueId a = pointwise(Op::TANH, x, "a"), b = pointwise(Op::ABS, x, "b"), c = pointwise(Op::EXP, x, "c");
+  const ValueId all = add_value(g, "all", {16, 3}), late = add_value(g, "late", {4, 3});
+  tflite::ConcatenationOptionsT options;
+  options.axis = 0;
+  add_node(g, Op::CONCATENATION, {a, b, c, a}, {all}, options);
+  add_node(g, Op::NEG, {b}, {late});  // in place, were it allowed to
+  g.inputs = {x};
+  g.outputs = {all, late};
+  const auto plan = Plan::make(shared(std::move(model)));
+  ASSERT_TRUE(plan) << plan.error().message;
+  const auto address = [&](ValueId id) { return (*plan)->value(id).offset; };
+  EXPECT_EQ(address(a), address(all));
+  EXPECT_EQ(address(c), address(all) + 96);
+  const auto session = session_of(*plan);
+  const std::vector<float> in = fewbits::testing::some_floats(12, 5);
+  const std::vector<float> out = run(*session, 5);
+  const auto* negative = static_cast<const float*>(session->output(1).data);
+  for (size_t i = 0; i < 12; ++i) {
+    EXPECT_NEAR(out[i], std::tanh(in[i]), 1e-6f);
+    EXPECT_EQ(out[12 + i], std::fabs(in[i]));
+    EXPECT_NEAR(out[24 + i], std::exp(in[i]), 1e-6f);
+    EXPECT_EQ(out[36 + i], out[i]);
+    EXPECT_EQ(negative[i], -std::fabs(in[i]));
+  }
 }
 
 TEST(Session, SoftmaxSumsToOne) {

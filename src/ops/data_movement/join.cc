@@ -30,13 +30,31 @@ std::vector<StridedCopy> part_copies(const Layout& layout, bool split) {
   return copies;
 }
 
+// Where parts of one row begin; nothing where the row is not whole bytes of its parts.
+std::vector<size_t> part_places(const OpContext& context, const Layout& layout) {
+  std::vector<size_t> places;
+  if (layout.outer != 1 || dtype_bits(context.outputs[0].dtype) < 8) return places;
+  size_t offset = 0;
+  for (size_t part : layout.part_bytes) {
+    places.push_back(offset);
+    offset += part;
+  }
+  return places;
+}
+
 Prepared make_join(const OpContext& context, const Layout& layout, const char* name) {
-  return make_mover(
+  const std::vector<size_t> places = part_places(context, layout);
+  Prepared prepared = make_mover(
       context,
-      [copies = part_copies(layout, false)](const RunArgs& args) noexcept {
-        for (size_t i = 0; i < copies.size(); ++i) copies[i].run(args.in[i], args.out[0], args.pool);
+      [copies = part_copies(layout, false), places](const RunArgs& args) noexcept {
+        for (size_t i = 0; i < copies.size(); ++i) {
+          const bool there = !places.empty() && args.in[i] == static_cast<std::byte*>(args.out[0]) + places[i];
+          if (!there) copies[i].run(args.in[i], args.out[0], args.pool);
+        }
       },
       name);
+  prepared.places = places;
+  return prepared;
 }
 
 Prepared make_split(const OpContext& context, const Layout& layout, size_t input, const char* name) {
