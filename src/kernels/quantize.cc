@@ -49,25 +49,39 @@ void s16_to_f32(const int16_t* in, float* out, size_t count, float scale, int32_
   for (size_t i = 0; i < count; ++i) out[i] = scale * static_cast<float>(in[i] - zero_point);
 }
 
-DynamicParams f32_to_s8_dynamic(const float* in, int8_t* out, size_t count, bool symmetric) noexcept {
-  float least = 0, most = 0;
-  for (size_t i = 0; i < count; ++i) {
-    least = in[i] < least ? in[i] : least;
-    most = in[i] > most ? in[i] : most;
+float gated(const DynamicInput& in, size_t row, size_t column) noexcept {
+  const float x = in.data[row * in.width + column];
+  return in.gate == nullptr ? x : x * in.gate[column];
+}
+
+DynamicRange dynamic_range(const DynamicInput& in) noexcept {
+  DynamicRange range;
+  for (size_t r = 0; r < in.rows; ++r) {
+    for (size_t c = 0; c < in.width; ++c) {
+      const float x = gated(in, r, c);
+      range.least = x < range.least ? x : range.least;
+      range.most = x > range.most ? x : range.most;
+    }
   }
-  const DynamicPlan plan = plan_dynamic(least, most, symmetric);
+  return range;
+}
+
+void dynamic_to_s8(const DynamicInput& in, const DynamicPlan& plan, int8_t* out) noexcept {
   const float offset = static_cast<float>(plan.params.zero_point);
-  for (size_t i = 0; i < count; ++i) {
-    out[i] = plan.zero ? int8_t{0} : static_cast<int8_t>(to_int(offset + in[i] * plan.inverse_scale, plan.lo, 127));
+  for (size_t r = 0; r < in.rows; ++r) {
+    for (size_t c = 0; c < in.width; ++c) {
+      const float x = offset + gated(in, r, c) * plan.inverse_scale;
+      *out++ = plan.zero ? int8_t{0} : static_cast<int8_t>(to_int(x, plan.lo, 127));
+    }
   }
-  return plan.params;
 }
 
 }  // namespace
 
 // TFLite's PortableSymmetricQuantizeFloats and PortableAsymmetricQuantizeFloats: the zero point that errs least at the
 // end of the range from which it is computed.
-DynamicPlan plan_dynamic(float least, float most, bool symmetric) noexcept {
+DynamicPlan plan_dynamic(const DynamicRange& range, bool symmetric) noexcept {
+  const float least = range.least, most = range.most;
   DynamicPlan plan;
   plan.lo = symmetric ? -127 : -128;
   if (least == most) {
@@ -75,9 +89,9 @@ DynamicPlan plan_dynamic(float least, float most, bool symmetric) noexcept {
     return plan;
   }
   if (symmetric) {
-    const float range = std::max(std::fabs(least), std::fabs(most));
-    plan.params.scale = range / 127;
-    plan.inverse_scale = 127 / range;
+    const float largest = std::max(std::fabs(least), std::fabs(most));
+    plan.params.scale = largest / 127;
+    plan.inverse_scale = 127 / largest;
     return plan;
   }
   constexpr double kLo = -128, kHi = 127;
@@ -92,8 +106,8 @@ DynamicPlan plan_dynamic(float least, float most, bool symmetric) noexcept {
   return plan;
 }
 
-const QuantizeKernels kQuantizeRef = {"quantize_ref", Isa::kBaseline, &f32_to_s8,        &f32_to_s16,
-                                      &s8_to_f32,     &s16_to_f32,    &f32_to_s8_dynamic};
+const QuantizeKernels kQuantizeRef = {"quantize_ref", Isa::kBaseline, &f32_to_s8,     &f32_to_s16,
+                                      &s8_to_f32,     &s16_to_f32,    &dynamic_range, &dynamic_to_s8};
 
 std::span<const QuantizeKernels* const> quantize_kernels() noexcept { return kAll; }
 const QuantizeKernels& select_quantize(Isa isa) noexcept { return first_usable(quantize_kernels(), isa); }

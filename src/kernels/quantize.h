@@ -15,6 +15,28 @@ struct DynamicParams {
   int32_t zero_point = 0;
 };
 
+// How a dynamic quantization writes x: round(zero_point + x * inverse_scale), clamped to [lo, 127]; zeros where `zero`.
+struct DynamicPlan {
+  DynamicParams params;
+  float inverse_scale = 1;
+  int32_t lo = -128;
+  bool zero = false;
+};
+// A range of values that holds 0.
+struct DynamicRange {
+  float least = 0, most = 0;
+};
+// As TFLite's hybrid operators quantize on the fly: asymmetric over [-128, 127], or symmetric over [-127, 127]. A range of
+// nothing but 0 gives scale 1 and zero point 0.
+DynamicPlan plan_dynamic(const DynamicRange& range, bool symmetric) noexcept;
+
+// What is quantized on the fly: [rows, width] floats one after another, each times that of the gate in its column.
+struct DynamicInput {
+  const float* data = nullptr;
+  size_t rows = 0, width = 0;
+  const float* gate = nullptr;  // [width], or null: as they are
+};
+
 // One tier of the array kernels. in and out may have any alignment; out may be in only where the element sizes are
 // equal.
 struct QuantizeKernels {
@@ -32,10 +54,17 @@ struct QuantizeKernels {
   void (*s8_to_f32)(const int8_t* in, float* out, size_t count, float scale, int32_t zero_point, uint8_t flip) noexcept;
   void (*s16_to_f32)(const int16_t* in, float* out, size_t count, float scale, int32_t zero_point) noexcept;
 
-  // Quantizes one row (or one image) to int8 by its own range, as TFLite's hybrid operators do on the fly: asymmetric
-  // over
-  // [-128, 127] with the range widened to 0, or symmetric over [-127, 127]. A row of zeros gives scale 1, zero point 0.
-  DynamicParams (*f32_to_s8_dynamic)(const float* in, int8_t* out, size_t count, bool symmetric) noexcept;
+  // The two halves of a dynamic quantization. NaN is not part of a range, and becomes the least.
+  DynamicRange (*dynamic_range)(const DynamicInput& in) noexcept;
+  void (*dynamic_to_s8)(const DynamicInput& in, const DynamicPlan& plan, int8_t* out) noexcept;
+
+  // Quantizes one row (or one image) to int8 by its own range.
+  DynamicParams f32_to_s8_dynamic(const float* in, int8_t* out, size_t count, bool symmetric) const noexcept {
+    const DynamicInput input{in, 1, count, nullptr};
+    const DynamicPlan plan = plan_dynamic(dynamic_range(input), symmetric);
+    dynamic_to_s8(input, plan, out);
+    return plan.params;
+  }
 };
 
 // Tiers built in, best first, the reference last.

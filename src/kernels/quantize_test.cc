@@ -72,6 +72,31 @@ TEST(Quantize, FloatToInt8AndInt16RoundsHalfAwayFromZero) {
   }
 }
 
+// Quotients at, and next to, the ties between two integers, where a quotient that is off by its last bit would show.
+TEST(Quantize, QuotientsAreThoseOfADivision) {
+  Random random(12);
+  std::vector<float> in;
+  for (int round = 0; round < 3000; ++round) {
+    const float scale = random.real(0.5f, 1.0f) * std::ldexp(1.0f, static_cast<int>(random.real(-24, 8)));
+    in.clear();
+    for (int k = 0; k < 16; ++k) {
+      float x = (std::floor(random.real(-130, 130)) + 0.5f) * scale;
+      for (int step = 0; step < 3; ++step) x = std::nextafterf(x, -kInfinity);
+      for (int step = 0; step < 6; ++step) in.push_back(x = std::nextafterf(x, kInfinity));
+    }
+    in.insert(in.end(), {kInfinity, -kInfinity, 3e38f, -3e38f, 0.0f, 1e-45f, -1e-40f});
+    for_each_tier([&](const QuantizeKernels& tier) {
+      std::vector<int8_t> out(in.size());
+      tier.f32_to_s8(in.data(), out.data(), in.size(), scale, -1, -128, 127, 0);
+      for (size_t i = 0; i < in.size(); ++i) {
+        const float quotient = in[i] / scale;
+        const auto expected = std::clamp<int64_t>(half_away(std::clamp(quotient, -1e6f, 1e6f)) - 1, -128, 127);
+        ASSERT_EQ(out[i], expected) << tier.name << ' ' << in[i] << " / " << scale;
+      }
+    });
+  }
+}
+
 TEST(Quantize, NanGivesTheLeastValue) {
   const std::vector<float> in(17, std::numeric_limits<float>::quiet_NaN());
   for_each_tier([&](const QuantizeKernels& tier) {

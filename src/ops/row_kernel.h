@@ -35,6 +35,9 @@ class RowKernel : public Kernel {
   virtual LineShape lines() const noexcept { return {}; }
   // From now on input 0 is a ring of `lines` lines, line y of the image at y % lines, and only run_lines() may be called.
   virtual void keep_ring(size_t /*lines*/) {}
+  // From now on input 0 is multiplied by the row of floats at in[operand], one for each image of a batch, as it is read. False:
+  // it cannot be.
+  virtual bool take_gate(size_t /*operand*/) { return false; }
   // Once in a run for every image, before its lines are made: on all threads of the pool, input 0 complete if Reads is kAll.
   virtual void open_image(const RunArgs& /*args*/, size_t /*image*/) const noexcept {}
   // Makes some lines on the caller's thread (the pool is not used); several threads may make some at once. Operands are where the

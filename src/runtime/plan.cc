@@ -7,6 +7,7 @@
 #include "ops/byte_table.h"
 #include "ops/evaluate.h"
 #include "runtime/byte_chains.h"
+#include "runtime/gates.h"
 #include "runtime/line_bands.h"
 #include "runtime/memory_plan.h"
 #include "runtime/row_chains.h"
@@ -32,6 +33,7 @@ class PlanBuilder {
     if (options_.fuse) chains_.emplace(*plan_->model_, *graph_);
     for (NodeId id : graph_->order()) FB_TRY(add_step(id));
     if (options_.fuse) {
+      join_gates(*graph_, infos_, plan_->steps_);
       join_row_chains(*plan_->model_, *graph_, infos_, plan_->steps_);
       join_line_bands(*graph_, infos_, plan_->steps_);
     }

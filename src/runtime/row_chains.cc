@@ -55,6 +55,7 @@ class RowChainKernel final : public ops::RowKernel {
   }
   ops::LineShape lines() const noexcept override { return product_.lines(); }
   void keep_ring(size_t lines) override { product_.keep_ring(lines); }
+  bool take_gate(size_t operand) override { return product_.take_gate(operand); }
   void open_image(const RunArgs& args, size_t image) const noexcept override { product_.open_image(args, image); }
   void run_lines(const RunArgs& args, const ops::LineRange& lines, RowsTo /*to*/) const noexcept override {
     const Tail tail(*this, args);

@@ -159,7 +159,9 @@ class ConvKernel final : public RowKernel {
     Row pad = pad_value_;
     const Row* image = nullptr;
     if constexpr (kHybrid) {
-      hybrid_.quantize(input, run.workspace);
+      const float* gate =
+          gate_ == 0 ? nullptr : in<float>(run, gate_) + n * static_cast<size_t>(plan_.geometry.in_channels);
+      hybrid_.quantize(run.pool, input, static_cast<size_t>(plan_.geometry.in_channels), gate, run.workspace);
       pad = static_cast<Row>(hybrid_.params(run.workspace).zero_point);
       const size_t rows = plan_.direct ? plan_.geometry.out_positions() : table_.band_rows();
       std::fill_n(reinterpret_cast<float*>(run.workspace + scales_), rows, hybrid_.params(run.workspace).scale);
@@ -168,6 +170,10 @@ class ConvKernel final : public RowKernel {
       image = input;
     }
     if (plan_.copy_lines) copy_lines(run.pool, image, pad, reinterpret_cast<Row*>(run.workspace + lines_));
+  }
+  bool take_gate(size_t operand) override {
+    if (kHybrid) gate_ = operand;
+    return kHybrid;
   }
   void run_lines(const RunArgs& run, const LineRange& lines, RowsTo rows) const noexcept override {
     convolve(run, lines, rows);
@@ -299,6 +305,7 @@ class ConvKernel final : public RowKernel {
   WorkspaceLayout layout_;
   LiveWeights live_;
   size_t bias_ = 0, pack_ = 0, offsets_ = 0, lines_ = 0, scales_ = 0;
+  size_t gate_ = 0;  // the operand that multiplies the input; 0: there is none
   HybridImage hybrid_;
 };
 
@@ -313,6 +320,33 @@ Prepared make_conv(const ConvPlan& plan, ProductSpec spec, const WeightData& wei
 }
 
 }  // namespace
+
+void HybridImage::quantize(const ThreadPool* pool, const float* in, size_t channels, const float* gate,
+                           std::byte* workspace) const noexcept {
+  constexpr size_t kParts = 32, kLeast = 16384;  // elements of a part
+  const QuantizeKernels& kernels = select_quantize(isa());
+  const size_t positions = elements_ / std::max<size_t>(1, channels);
+  const size_t parts = std::clamp<size_t>(pool == nullptr ? 1 : elements_ / kLeast, 1, kParts);
+  auto* image = reinterpret_cast<int8_t*>(workspace + image_);
+  const auto part = [&](size_t i) {
+    const size_t begin = positions * i / parts, end = positions * (i + 1) / parts;
+    return DynamicInput{in + begin * channels, end - begin, channels, gate};
+  };
+  DynamicRange ranges[kParts];
+  parallel_for(pool, parts, 1, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) ranges[i] = kernels.dynamic_range(part(i));
+  });
+  DynamicRange whole;
+  for (const DynamicRange& range : ranges) {
+    whole = {std::min(whole.least, range.least), std::max(whole.most, range.most)};
+  }
+  const DynamicPlan plan = plan_dynamic(whole, symmetric_);
+  parallel_for(pool, parts, 1, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) kernels.dynamic_to_s8(part(i), plan, image + positions * i / parts * channels);
+  });
+  std::memset(workspace + padding_at_, plan.params.zero_point, padding_);
+  *reinterpret_cast<DynamicParams*>(workspace + params_) = plan.params;
+}
 
 Result<Prepared> prepare_gemm_conv(const OpContext& context, const ConvGeometry& geometry, ProductSpec spec) {
   const TensorInfo& weights = context.inputs[1];

@@ -23,12 +23,9 @@ class HybridImage {
         padding_at_(layout.add(padding)),
         params_(layout.add(sizeof(DynamicParams))) {}
 
-  void quantize(const float* in, std::byte* workspace) const noexcept {
-    auto* image = reinterpret_cast<int8_t*>(workspace + image_);
-    const DynamicParams q = select_quantize(isa()).f32_to_s8_dynamic(in, image, elements_, symmetric_);
-    std::memset(workspace + padding_at_, q.zero_point, padding_);
-    *reinterpret_cast<DynamicParams*>(workspace + params_) = q;
-  }
+  // in: the image's elements, [positions, channels]. Each times that of the gate in its channel, unless that is null.
+  void quantize(const ThreadPool* pool, const float* in, size_t channels, const float* gate,
+                std::byte* workspace) const noexcept;
   // Of the image that was quantized last.
   const DynamicParams& params(std::byte* workspace) const noexcept {
     return *reinterpret_cast<const DynamicParams*>(workspace + params_);

@@ -96,7 +96,8 @@ class DepthwiseConvKernel final : public RowKernel {
   // The image as the kernel reads it: quantized if hybrid, its channels repeated by the depth multiplier.
   void open_image(const RunArgs& run, size_t n) const noexcept override {
     const In* input = in<In>(run, 0) + n * geometry_.in_image();
-    if constexpr (kHybrid) hybrid_.quantize(input, run.workspace);
+    if constexpr (kHybrid)
+      hybrid_.quantize(run.pool, input, static_cast<size_t>(geometry_.in_channels), nullptr, run.workspace);
     if (multiplier_ == 1) return;
     constexpr size_t kGrain = 4096;
     const Row* image;

@@ -165,7 +165,7 @@ class TransposeConvKernel final : public Kernel {
 
   void set_image(const RunArgs& run, Args& args, const In* input) const noexcept {
     if constexpr (kHybrid) {
-      hybrid_.quantize(input, run.workspace);
+      hybrid_.quantize(run.pool, input, static_cast<size_t>(geometry_.in_channels), nullptr, run.workspace);
       const DynamicParams& q = hybrid_.params(run.workspace);
       auto* scales = reinterpret_cast<float*>(run.workspace + scales_);
       std::fill_n(scales, columns_, q.scale);
