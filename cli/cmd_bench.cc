@@ -134,6 +134,7 @@ void add_bench(CLI::App& app, CommonFlags& common, Action& action) {
       ->check(CLI::Range(0, 1000000));
   command->add_flag("--profile", flags->options.profile, "Time each operator, too");
   add_strict_fp32(*command, flags->options.strict_fp32);
+  add_pack_cache(*command, flags->options.pack_cache);
   command->add_option("--shape", flags->shapes, "Give an input another shape; repeatable")
       ->type_name("NAME=1,2,3")
       ->allow_extra_args(false);

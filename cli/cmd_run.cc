@@ -29,6 +29,7 @@ struct Flags {
   uint64_t seed = 0;
   ThreadFlag threads;
   bool strict_fp32 = false;
+  std::string pack_cache;
 };
 
 tl::unexpected<Error> error(ErrorCode code, std::string message) {
@@ -125,7 +126,8 @@ std::string range_text(const Array& array) {
 Status run(const Flags& flags, const CommonFlags& common) {
   const auto model = load_model(flags.model);
   if (!model) return tl::unexpected<Error>(model.error());
-  const auto runtime = Runtime::make(*model, {flags.threads.threads, flags.signature, {}, flags.strict_fp32});
+  const auto runtime =
+      Runtime::make(*model, {flags.threads.threads, flags.signature, {}, flags.strict_fp32, flags.pack_cache});
   if (!runtime) return tl::unexpected<Error>(runtime.error());
   const Status set = set_inputs(**runtime, flags);
   if (!set) return set;
@@ -175,6 +177,7 @@ void add_run(CLI::App& app, CommonFlags& common, Action& action) {
       ->type_name("OUT.npz");
   command->add_option("--seed", flags->seed, "Of the random numbers (0)")->type_name("N");
   add_strict_fp32(*command, flags->strict_fp32);
+  add_pack_cache(*command, flags->pack_cache);
   add_signature(*command, flags->signature);
   flags->threads.add(*command);
   command->callback([flags, &common, &action] { action = [flags, &common] { return run(*flags, common); }; });

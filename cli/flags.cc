@@ -166,6 +166,13 @@ void add_strict_fp32(CLI::App& command, bool& strict_fp32) {
       "and as exact, but rounds otherwise");
 }
 
+void add_pack_cache(CLI::App& command, std::string& pack_cache) {
+  command
+      .add_option("--pack-cache", pack_cache,
+                  "Keep the weights as this machine's kernels take them in a file, which the next start maps")
+      ->type_name("FILE");
+}
+
 Result<ComparedFlags::Opened> ComparedFlags::open() const {
   auto dataset = preprocess.open(data);
   if (!dataset) return tl::unexpected<Error>(dataset.error());

@@ -64,6 +64,7 @@ Result<ModelPtr> load_any(const std::string& path, const ImportFlags& flags);
 
 void add_signature(CLI::App& command, std::string& signature);
 void add_strict_fp32(CLI::App& command, bool& strict_fp32);
+void add_pack_cache(CLI::App& command, std::string& pack_cache);
 
 // What commands that set one model against another take: both, and the data to run them on.
 struct ComparedFlags {

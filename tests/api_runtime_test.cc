@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "api_support.h"
+#include "support/small_models.h"
 
 namespace fewbits {
 namespace {
@@ -125,6 +126,30 @@ TEST(ApiRuntime, ResizingOneInputKeepsTheOther) {
   EXPECT_EQ(values(*runtime->output("sum")), (std::vector<float>{6, 7}));
 }
 
+TEST(ApiRuntime, PackedWeightsAreKeptInAFile) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "m.packs";
+  const auto answer = [](const RuntimeOptions& options) {
+    const auto runtime = make(shared(fewbits::testing::small_network()), options);
+    const std::vector<float> x = fewbits::testing::some_floats(48, 3);
+    EXPECT_TRUE(runtime->set_input(0, std::as_bytes(std::span(x))));
+    EXPECT_TRUE(runtime->run());
+    return values(*runtime->output(0));
+  };
+  const std::vector<float> expected = answer({});
+  EXPECT_EQ(answer({.pack_cache = path}), expected);
+  const auto size = std::filesystem::file_size(path);
+  EXPECT_GT(size, 640u * sizeof(float));  // of the largest weights
+  const auto written = std::filesystem::last_write_time(path);
+  EXPECT_EQ(answer({.pack_cache = path}), expected);
+  EXPECT_EQ(std::filesystem::last_write_time(path), written);
+  std::filesystem::resize_file(path, size / 2);
+  EXPECT_EQ(answer({.pack_cache = path}), expected);
+  EXPECT_EQ(std::filesystem::file_size(path), size);
+  EXPECT_ERROR(Runtime::make(shared(fewbits::testing::small_network()), {.pack_cache = folder / "no/folder"}),
+               ErrorCode::kIo, "no/folder");
+}
+
 TEST(ApiRuntime, ResizePlansAnew) {
   const auto runtime = make(shared(test::classifier()));
   ASSERT_TRUE(runtime->resize_input("image", {2, 8, 8, 3}));
@@ -133,7 +158,7 @@ TEST(ApiRuntime, ResizePlansAnew) {
   // RESHAPE has a constant shape of one picture: the model itself cannot take two.
   const Status ran = runtime->run();
   ASSERT_FALSE(ran);
-  EXPECT_THAT(ran.error().message, testing::HasSubstr("RESHAPE"));
+  EXPECT_THAT(ran.error().message, ::testing::HasSubstr("RESHAPE"));
   ASSERT_TRUE(runtime->resize_input("image", {1, 8, 8, 3}));
   ASSERT_TRUE(runtime->set_input("image", floats("", {1, 8, 8, 3}, test::noise(192, 5))));
   EXPECT_TRUE(runtime->run());

@@ -124,7 +124,10 @@ static void test_quantize(void) {
   fb_model* small = fb_quantize(model, &options, ranges, &error);
   CHECK(small != NULL);
   CHECK(fb_model_save(small, in_folder("c_int8.tflite"), &error));
-  fb_runtime* runtime = fb_runtime_create(small, 2, "serve", &error);
+  fb_runtime* runtime = fb_runtime_create_cached(small, 2, "serve", in_folder("no/such/c.packs"), &error);
+  CHECK(runtime == NULL);
+  check_error(&error, FB_IO, "c.packs");
+  runtime = fb_runtime_create_cached(small, 2, "serve", in_folder("c.packs"), &error);
   CHECK(runtime != NULL);
   fb_tensor_info info;
   CHECK(fb_runtime_input_info(runtime, 0, &info) && info.dtype == FB_UINT8 && info.scale > 0);

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-build}
-packages=(g++ cmake ninja-build pkg-config flatbuffers-compiler libflatbuffers-dev libfmt-dev libexpected-dev
+packages=(g++ cmake ninja-build pkg-config flatbuffers-compiler libflatbuffers-dev libfmt-dev libxxhash-dev libexpected-dev
   libcli11-dev nlohmann-json3-dev libzip-dev libpng-dev libjpeg62-turbo-dev libsndfile1-dev
   libprotobuf-dev protobuf-compiler libleveldb-dev libsnappy-dev libhdf5-dev python3 python3-venv git)
 if [ "$what" = test ]; then

@@ -184,6 +184,9 @@ typedef struct fb_tensor {
 
 /* signature: NULL for the first. threads: 1 to 64. */
 FB_API fb_runtime* fb_runtime_create(const fb_model* model, int threads, const char* signature, fb_error** error);
+/* The same with a file that keeps packed weights from one start to the next (RuntimeOptions::pack_cache in runtime.h). */
+FB_API fb_runtime* fb_runtime_create_cached(const fb_model* model, int threads, const char* signature,
+                                            const char* pack_cache, fb_error** error);
 FB_API void fb_runtime_free(fb_runtime* runtime);
 
 FB_API size_t fb_runtime_input_count(const fb_runtime* runtime);

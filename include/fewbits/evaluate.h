@@ -106,6 +106,7 @@ struct BenchmarkOptions {
   std::vector<std::pair<std::string, Shape>> shapes;  // by input, for dynamic or resized ones
   ProgressCallback progress;                          // after each run that counts
   bool strict_fp32 = false;                           // as in RuntimeOptions
+  std::string pack_cache;                             // as in RuntimeOptions
 };
 
 struct Benchmark {

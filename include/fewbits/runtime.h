@@ -23,6 +23,10 @@ struct RuntimeOptions {
   // Float products multiply float32 and nothing else. Otherwise processors with AMX take a float as the sum of three bfloat16,
   // which is faster and no less exact, but rounds elsewhere: outputs then differ from another machine's in their last bits.
   bool strict_fp32 = false;
+  // A file that keeps the weights as this machine's kernels take them, so that the next start maps it instead of packing them
+  // again. It is made, or made anew where it lacks some or comes from another version; it takes about what the weights take in
+  // the model. Only for files that nobody else may write: its content is trusted. Empty: none.
+  std::string pack_cache;
 };
 
 // An output's numbers inside the runtime: valid until its next run, resize or end.

@@ -40,7 +40,8 @@ Result<Benchmark> run_benchmark(const ModelPtr& model, const BenchmarkOptions& o
     return fail(ErrorCode::kInvalidArgument,
                 "a benchmark takes at least one run and no negative number of warm-up runs");
   }
-  FB_ASSIGN(const auto runtime, Runtime::make(model, {options.threads, options.signature, {}, options.strict_fp32}));
+  FB_ASSIGN(const auto runtime,
+            Runtime::make(model, {options.threads, options.signature, {}, options.strict_fp32, options.pack_cache}));
   FB_TRY(fill_inputs(*runtime, options));
   runtime->set_profiling(options.profile);
   std::vector<int64_t> times;

@@ -16,6 +16,7 @@
 
 namespace fewbits {
 
+class Packs;
 class ThreadPool;
 namespace ops {
 class RowKernel;
@@ -56,6 +57,7 @@ struct OpContext {
   std::span<TensorInfo> outputs;
   std::span<const TensorInfo> intermediates;
   bool fast_float = false;  // prepare(): float products may be sums of products of bfloat16
+  Packs* packs = nullptr;   // prepare(): where packed weights are shared and kept (ops/packs.h), or null
 
   bool has_input(size_t i) const noexcept { return i < inputs.size() && inputs[i].present; }
   // An error that begins with the node's description.

@@ -218,7 +218,7 @@ void unpack(const void* packed, size_t count, size_t bits, int8_t* out) noexcept
 }  // namespace
 
 Result<WeightData> weight_data(const OpContext& context, const TensorInfo& weights) {
-  WeightData result{.count = weights.count(), .bits = dtype_bits(weights.dtype)};
+  WeightData result{.count = weights.count(), .bits = dtype_bits(weights.dtype), .packs = context.packs};
   if (weights.value->sparsity != nullptr) {
     if (result.bits < 8) {
       return context.fail(ErrorCode::kUnsupported, "sparse {} weights ('{}') are not supported",
@@ -232,8 +232,21 @@ Result<WeightData> weight_data(const OpContext& context, const TensorInfo& weigh
     result.data = result.storage.data();
   } else if (weights.is_const) {
     result.data = weights.data;
+    result.lasting = weights.value->is_const && weights.value->data.identity() == weights.data;
   }
   return result;
+}
+
+PackedBytes::PackedBytes(const WeightData& weights, std::string how, size_t bytes,
+                         const std::function<void(std::byte*)>& pack) {
+  if (weights.packs == nullptr) {
+    auto made = allocate_pack(bytes);
+    pack(made.get());
+    bytes_ = std::move(made);
+    return;
+  }
+  const size_t source = weights.count * std::max<size_t>(weights.bits, 8) / 8;
+  bytes_ = weights.packs->get({weights.data, source, weights.lasting, std::move(how)}, bytes, pack);
 }
 
 const void* LiveWeights::elements(const void* operand, std::byte* workspace) const noexcept {

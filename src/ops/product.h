@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
-#include <new>
+#include <string>
 #include <vector>
 
 #include "kernels/depthwise.h"
 #include "kernels/gemm.h"
+#include "ops/packs.h"
 #include "ops/support.h"
 
 namespace fewbits::ops {
@@ -70,23 +72,30 @@ struct WeightData {
   const void* data = nullptr;  // null: not constant, known in a run only
   size_t count = 0, bits = 0;  // of the operand's elements
   std::vector<std::byte> storage;
+  Packs* packs = nullptr;
+  bool lasting = false;  // as PackSource has it
 };
 Result<WeightData> weight_data(const OpContext& context, const TensorInfo& weights);
 
-// Uninitialised memory aligned for packed weights.
-class AlignedBytes {
+// Packed weights, aligned for kernels. Plans of one model share them (ops/packs.h).
+class PackedBytes {
  public:
-  AlignedBytes() = default;
-  explicit AlignedBytes(size_t size)
-      : bytes_(static_cast<std::byte*>(::operator new(size, std::align_val_t{kPackedAlignment}))) {}
-  std::byte* data() const noexcept { return bytes_.get(); }
+  PackedBytes() = default;  // none: weights that are not constant
+  // `bytes` bytes that pack(to) writes from constant weights. how: as PackSource has it.
+  PackedBytes(const WeightData& weights, std::string how, size_t bytes, const std::function<void(std::byte*)>& pack);
+  // Of this kernel alone.
+  explicit PackedBytes(size_t bytes) : bytes_(allocate_pack(bytes)) {}
+  const std::byte* data() const noexcept { return bytes_.get(); }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const noexcept { ::operator delete(p, std::align_val_t{kPackedAlignment}); }
-  };
-  std::unique_ptr<std::byte, Free> bytes_;
+  std::shared_ptr<const std::byte> bytes_;
 };
+
+// The part of `how` that tells a gemm kernel's layouts apart.
+template <class Kernel>
+std::string pack_layout(const Kernel& kernel, const GemmWeights<typename Kernel::Weight>& w) {
+  return fmt::format("{} {} {} {} {} {} {}", kernel.name, w.n, w.taps, w.tap_k, w.n_stride, w.k_stride, w.flip);
+}
 
 // Hands out aligned parts of a kernel's workspace.
 class WorkspaceLayout {

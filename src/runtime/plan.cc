@@ -21,6 +21,7 @@ class PlanBuilder {
     plan_->graph_ = options.graph;
     plan_->fuse_ = options.fuse;
     plan_->fast_float_ = options.fast_float;
+    plan_->packs_ = options.packs;
   }
 
   Result<std::shared_ptr<const Plan>> build() {
@@ -94,7 +95,8 @@ class PlanBuilder {
     FB_ASSIGN(auto folded, ops::fold_node(*plan_->model_, *graph_, id, inputs));
     if (folded) return keep_folded(node, *std::move(folded));
 
-    OpContext context{plan_->model_.get(), graph_, id, &node, inputs, outputs, intermediates, options_.fast_float};
+    OpContext context{plan_->model_.get(), graph_, id, &node, inputs, outputs, intermediates, options_.fast_float,
+                      options_.packs.get()};
     for (TensorInfo& output : outputs) output.shape.clear();
     FB_TRY(def->infer(context));
     Step step;

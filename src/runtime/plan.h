@@ -17,8 +17,9 @@ struct PlanOptions {
   std::map<size_t, Shape> input_shapes;   // by index of the subgraph's inputs; others have the file's shape
   size_t memory_limit = size_t{1} << 40;  // bytes of the arena that are refused
   bool fast_float =
-      false;         // float products may be sums of products of bfloat16, as exact as float32's (gemm_f32_amx.cc)
-  bool fuse = true;  // several operators may run as one; taps then do not see the values between them
+      false;  // float products may be sums of products of bfloat16, as exact as float32's (gemm_f32_amx.cc)
+  std::shared_ptr<Packs> packs;  // where packed weights are shared and kept; the plan holds on to it
+  bool fuse = true;              // several operators may run as one; taps then do not see the values between them
 };
 
 enum class Place : uint8_t {
@@ -57,6 +58,7 @@ class Plan {
   int32_t graph_index() const noexcept { return graph_; }
   bool fuses() const noexcept { return fuse_; }
   bool fast_float() const noexcept { return fast_float_; }
+  const std::shared_ptr<Packs>& packs() const noexcept { return packs_; }
   const std::vector<Step>& steps() const noexcept { return steps_; }
   const ValuePlan& value(ValueId id) const noexcept { return values_[static_cast<size_t>(id)]; }
   size_t arena_bytes() const noexcept { return arena_bytes_; }
@@ -70,6 +72,7 @@ class Plan {
   bool fuse_ = true, fast_float_ = false;
   std::vector<Step> steps_;
   std::vector<ValuePlan> values_;
+  std::shared_ptr<Packs> packs_;
   std::vector<std::unique_ptr<OwnedTensor>> folded_;
   size_t arena_bytes_ = 0, state_bytes_ = 0, workspace_bytes_ = 0;
 };

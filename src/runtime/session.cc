@@ -249,6 +249,7 @@ Result<std::vector<OwnedTensor>> Session::call(int32_t graph, std::span<const Te
     options.graph = graph;
     options.fuse = plan_->fuses();
     options.fast_float = plan_->fast_float();
+    options.packs = plan_->packs();
     for (size_t i = 0; i < inputs.size(); ++i) options.input_shapes[i] = inputs[i].shape;
     FB_ASSIGN(auto plan, Plan::make(plan_->shared_model(), options));
     if (plan->graph().inputs.size() != inputs.size()) {

@@ -82,9 +82,18 @@ bool fb_model_save(const fb_model* model, const char* path, fb_error** error) {
 void fb_model_free(fb_model* model) { delete model; }
 
 fb_runtime* fb_runtime_create(const fb_model* model, int threads, const char* signature, fb_error** error) {
+  return fb_runtime_create_cached(model, threads, signature, nullptr, error);
+}
+
+fb_runtime* fb_runtime_create_cached(const fb_model* model, int threads, const char* signature, const char* pack_cache,
+                                     fb_error** error) {
   return make_handle<fb_runtime>(error, [&]() -> Result<std::unique_ptr<fewbits::Runtime>> {
     FB_TRY(require(model, "model"));
-    return fewbits::Runtime::make(model->model, {threads, signature == nullptr ? "" : signature});
+    fewbits::RuntimeOptions options;
+    options.threads = threads;
+    options.signature = signature == nullptr ? "" : signature;
+    options.pack_cache = pack_cache == nullptr ? "" : pack_cache;
+    return fewbits::Runtime::make(model->model, options);
   });
 }
 

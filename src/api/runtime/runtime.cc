@@ -76,7 +76,7 @@ struct Runtime::Impl {
     for (size_t i = 0; i < shapes.size(); ++i) {
       if (shapes[i] != graph().value(graph().inputs[i]).shape) wanted.input_shapes[i] = shapes[i];
     }
-    FB_ASSIGN(auto made, api::shared_plan(model, wanted));
+    FB_ASSIGN(auto made, api::shared_plan(model, wanted, options.pack_cache));
     FB_ASSIGN(session, runtime::Session::make(std::move(made), {options.threads}));
     session->set_profiling(profiling);
     session->set_tap(tap);

@@ -112,8 +112,9 @@ class ConvKernel final : public RowKernel {
     packed_stride_ = gemm_.packed_size(plan_.n, plan_.taps, plan_.tap_k);
     packed_stride_ = (packed_stride_ + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment;
     if (weights.data != nullptr) {
-      packed_ = AlignedBytes(packed_stride_ * plan_.groups());
-      pack(static_cast<const Weight*>(weights.data), packed_.data());
+      const auto* data = static_cast<const Weight*>(weights.data);
+      packed_ = PackedBytes(weights, fmt::format("{} x{}", pack_layout(gemm_, group_weights(data, 0)), plan_.groups()),
+                            packed_stride_ * plan_.groups(), [&](std::byte* to) { pack(data, to); });
     }
     live_ = LiveWeights(weights, layout_);
     lay_out();
@@ -198,15 +199,17 @@ class ConvKernel final : public RowKernel {
 
   void pack(const Weight* weights, std::byte* to) const noexcept {
     for (size_t group = 0; group < plan_.groups(); ++group) {
-      GemmWeights<Weight> source{.data = weights + group * plan_.n * plan_.strides.out,
-                                 .n = plan_.n,
-                                 .taps = plan_.taps,
-                                 .tap_k = plan_.tap_k,
-                                 .n_stride = plan_.strides.out,
-                                 .k_stride = plan_.strides.in,
-                                 .flip = spec_.flip};
-      gemm_.pack(source, to + group * packed_stride_);
+      gemm_.pack(group_weights(weights, group), to + group * packed_stride_);
     }
+  }
+  GemmWeights<Weight> group_weights(const Weight* weights, size_t group) const noexcept {
+    return {.data = weights + group * plan_.n * plan_.strides.out,
+            .n = plan_.n,
+            .taps = plan_.taps,
+            .tap_k = plan_.tap_k,
+            .n_stride = plan_.strides.out,
+            .k_stride = plan_.strides.in,
+            .flip = spec_.flip};
   }
 
   // What a run says about itself.
@@ -298,7 +301,7 @@ class ConvKernel final : public RowKernel {
   const GemmType& gemm_;
   Args args_;  // all that does not change between runs
   OffsetTable table_;
-  AlignedBytes packed_;  // empty: weights are packed in every run
+  PackedBytes packed_;  // empty: weights are packed in every run
   size_t packed_stride_ = 0;
   Row pad_value_ = 0;
   std::vector<Row> padding_;

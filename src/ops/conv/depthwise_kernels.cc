@@ -56,8 +56,10 @@ class DepthwiseConvKernel final : public RowKernel {
     const size_t packed_size = kernel_.packed_size(geometry_.taps(), channels, args_.in.shared_columns);
     live_ = LiveWeights(weights, layout_);
     if (weights.data != nullptr) {
-      packed_ = AlignedBytes(packed_size);
-      pack(static_cast<const Weight*>(weights.data), packed_.data());
+      packed_ = PackedBytes(weights,
+                            fmt::format("{} {} {} {} {} {}", kernel_.name, geometry_.taps(), channels, spec_.flip,
+                                        spec_.weight_zero_point, args_.in.shared_columns),
+                            packed_size, [&](std::byte* to) { pack(static_cast<const Weight*>(weights.data), to); });
     } else {
       pack_ = layout_.add(packed_size);
     }
@@ -170,7 +172,7 @@ class DepthwiseConvKernel final : public RowKernel {
   OffsetTable table_;
   Args args_;
   std::vector<Row> padding_;
-  AlignedBytes packed_;  // empty: weights are packed in every run
+  PackedBytes packed_;  // empty: weights are packed in every run
   WorkspaceLayout layout_;
   LiveWeights live_;
   size_t pack_ = 0, bias_ = 0, offsets_ = 0, repeated_ = 0;
@@ -190,6 +192,7 @@ Prepared make_depthwise(const OpContext& context, ConvCase& conv, WeightData wei
         by_taps[t * channels + c] = static_cast<const Weight*>(weights.data)[c * taps + t];
     }
     weights.data = by_taps.data();
+    weights.lasting = false;
   }
   auto kernel = std::make_unique<DepthwiseConvKernel<DepthwiseType, kHybrid>>(conv.geometry, std::move(conv.spec),
                                                                               weights, symmetric);

@@ -116,9 +116,10 @@ class TransposeConvKernel final : public Kernel {
     const size_t scratch = args_.n * most_taps * args_.a.tap_k;
     live_ = LiveWeights(weights, layout_);
     if (weights.data != nullptr) {
-      packed_ = AlignedBytes(packed_size);
-      std::vector<Weight> gathered(scratch);
-      pack(static_cast<const Weight*>(weights.data), gathered.data(), packed_.data());
+      packed_ = PackedBytes(weights, phases_layout(), packed_size, [&](std::byte* to) {
+        std::vector<Weight> gathered(scratch);
+        pack(static_cast<const Weight*>(weights.data), gathered.data(), to);
+      });
     } else {
       scratch_ = layout_.add(scratch * sizeof(Weight));
       pack_ = layout_.add(packed_size);
@@ -204,14 +205,26 @@ class TransposeConvKernel final : public Kernel {
     }
   }
 
+  // Kernel and layout of the packed form: the taps of all phases, and where a filter has them.
+  std::string phases_layout() const {
+    std::string layout = fmt::format("{} {} {} {} {} {} {}", gemm_.name, args_.n, args_.a.tap_k, spec_.flip,
+                                     strides_.out, strides_.tap, strides_.in);
+    for (const Phase& phase : phases_) {
+      layout += " /";
+      for (size_t tap : phase.taps) layout += fmt::format(" {}", tap);
+    }
+    return layout;
+  }
+
   // A product over one element that is a real 0: what it gives is the bias as an output.
   void make_empty_product() {
     const Weight zero = static_cast<Weight>(spec_.weight_zero_point ^ (spec_.flip != 0 ? -128 : 0));
     const std::vector<Weight> zeros(args_.n, zero);
-    empty_packed_ = AlignedBytes(gemm_.packed_size(args_.n, 1, 1));
+    auto packed = allocate_pack(gemm_.packed_size(args_.n, 1, 1));
     gemm_.pack(
         {.data = zeros.data(), .n = args_.n, .taps = 1, .tap_k = 1, .n_stride = 1, .k_stride = 1, .flip = spec_.flip},
-        empty_packed_.data());
+        packed.get());
+    empty_packed_ = std::move(packed);
   }
 
   void fill_with_bias(const RunArgs& run, Args args) const noexcept {
@@ -219,7 +232,7 @@ class TransposeConvKernel final : public Kernel {
     args.a = {.data = padding_.data(), .row_stride = 1, .taps = 1, .tap_k = 1};
     const float unit = 1;
     if constexpr (kHybrid) args.row_scale = &unit;
-    args.packed = empty_packed_.data();
+    args.packed = empty_packed_.get();
     args.m = 1;
     args.out = pixel;
     args.out_stride = args.n;
@@ -267,7 +280,8 @@ class TransposeConvKernel final : public Kernel {
   bool has_gaps_ = false;          // output positions that no tap reaches: strides beyond the filter
   Args args_;
   std::vector<Row> padding_;
-  AlignedBytes packed_, empty_packed_;
+  PackedBytes packed_;
+  std::shared_ptr<const std::byte> empty_packed_;
   WorkspaceLayout layout_;
   LiveWeights live_;
   size_t scratch_ = 0, pack_ = 0, bias_ = 0, offsets_ = 0, pixel_ = 0, scales_ = 0, columns_ = 0;

@@ -34,8 +34,9 @@ class DenseKernel final : public RowKernel {
     const size_t packed_size = gemm_.packed_size(shape_.units, 1, shape_.depth);
     live_ = LiveWeights(weights, layout_);
     if (weights.data != nullptr) {
-      packed_ = AlignedBytes(packed_size);
-      pack(static_cast<const Weight*>(weights.data), packed_.data());
+      const auto* data = static_cast<const Weight*>(weights.data);
+      packed_ =
+          PackedBytes(weights, pack_layout(gemm_, source(data)), packed_size, [&](std::byte* to) { pack(data, to); });
     } else {
       pack_ = layout_.add(packed_size);
     }
@@ -77,15 +78,15 @@ class DenseKernel final : public RowKernel {
   }
 
  private:
-  void pack(const Weight* weights, std::byte* to) const noexcept {
-    gemm_.pack({.data = weights,
-                .n = shape_.units,
-                .taps = 1,
-                .tap_k = shape_.depth,
-                .n_stride = shape_.depth,
-                .k_stride = 1,
-                .flip = spec_.flip},
-               to);
+  void pack(const Weight* weights, std::byte* to) const noexcept { gemm_.pack(source(weights), to); }
+  GemmWeights<Weight> source(const Weight* weights) const noexcept {
+    return {.data = weights,
+            .n = shape_.units,
+            .taps = 1,
+            .tap_k = shape_.depth,
+            .n_stride = shape_.depth,
+            .k_stride = 1,
+            .flip = spec_.flip};
   }
 
   DenseShape shape_;
@@ -93,7 +94,7 @@ class DenseKernel final : public RowKernel {
   const GemmType& gemm_;
   bool symmetric_;
   typename GemmType::Args args_;
-  AlignedBytes packed_;  // empty: weights are packed in every run
+  PackedBytes packed_;  // empty: weights are packed in every run
   WorkspaceLayout layout_;
   LiveWeights live_;
   size_t pack_ = 0, bias_ = 0, rows_ = 0, scales_ = 0, zero_points_ = 0;

@@ -35,8 +35,12 @@ class MatmulKernel final : public Kernel {
     packed_stride_ = (packed_stride_ + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment;
     live_ = LiveWeights(right, layout_);
     if (right.data != nullptr) {
-      packed_ = AlignedBytes(packed_stride_ * shape_.right_slices);
-      for (size_t i = 0; i < shape_.right_slices; ++i) pack(static_cast<const Weight*>(right.data), i, packed_.data());
+      const auto* data = static_cast<const Weight*>(right.data);
+      packed_ =
+          PackedBytes(right, fmt::format("{} x{}", pack_layout(gemm_, slice_weights(data, 0)), shape_.right_slices),
+                      packed_stride_ * shape_.right_slices, [&](std::byte* to) {
+                        for (size_t i = 0; i < shape_.right_slices; ++i) pack(data, i, to);
+                      });
     } else {
       pack_ = layout_.add(packed_stride_ * shape_.right_slices);
     }
@@ -81,15 +85,17 @@ class MatmulKernel final : public Kernel {
   using Args = typename GemmType::Args;
 
   void pack(const Weight* right, size_t slice, std::byte* to) const noexcept {
+    gemm_.pack(slice_weights(right, slice), to + slice * packed_stride_);
+  }
+  GemmWeights<Weight> slice_weights(const Weight* right, size_t slice) const noexcept {
     const size_t n = shape_.columns, k = shape_.depth;
-    gemm_.pack({.data = right + slice * n * k,
-                .n = n,
-                .taps = 1,
-                .tap_k = k,
-                .n_stride = shape_.adj_y ? k : 1,
-                .k_stride = shape_.adj_y ? 1 : n,
-                .flip = spec_.flip},
-               to + slice * packed_stride_);
+    return {.data = right + slice * n * k,
+            .n = n,
+            .taps = 1,
+            .tap_k = k,
+            .n_stride = shape_.adj_y ? k : 1,
+            .k_stride = shape_.adj_y ? 1 : n,
+            .flip = spec_.flip};
   }
 
   // The left operand as rows: swapped and quantized where that is needed.
@@ -132,7 +138,7 @@ class MatmulKernel final : public Kernel {
   const GemmType& gemm_;
   bool symmetric_;
   Args args_;
-  AlignedBytes packed_;  // empty: y is packed in every run
+  PackedBytes packed_;  // empty: y is packed in every run
   size_t packed_stride_ = 0;
   WorkspaceLayout layout_;
   LiveWeights live_;
