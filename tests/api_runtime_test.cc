@@ -147,7 +147,7 @@ TEST(ApiRuntime, PackedWeightsAreKeptInAFile) {
   EXPECT_EQ(answer({.pack_cache = path}), expected);
   EXPECT_EQ(std::filesystem::file_size(path), size);
   EXPECT_ERROR(Runtime::make(shared(fewbits::testing::small_network()), {.pack_cache = folder / "no/folder"}),
-               ErrorCode::kIo, "no/folder");
+               ErrorCode::kNotFound, "no/folder");
 }
 
 TEST(ApiRuntime, ResizePlansAnew) {

@@ -126,7 +126,7 @@ static void test_quantize(void) {
   CHECK(fb_model_save(small, in_folder("c_int8.tflite"), &error));
   fb_runtime* runtime = fb_runtime_create_cached(small, 2, "serve", in_folder("no/such/c.packs"), &error);
   CHECK(runtime == NULL);
-  check_error(&error, FB_IO, "c.packs");
+  check_error(&error, FB_NOT_FOUND, "c.packs");
   runtime = fb_runtime_create_cached(small, 2, "serve", in_folder("c.packs"), &error);
   CHECK(runtime != NULL);
   fb_tensor_info info;
