@@ -31,7 +31,10 @@ def page(tmp_path_factory, classifier, pictures):
     folder = tmp_path_factory.mktemp("report")
     small, out, data = str(folder / "int8.tflite"), folder / "report.html", str(folder / "pictures.npy")
     np.save(data, pictures[0][:30])
-    subprocess.run([CLI, "quantize", classifier, "-o", small, "--mode", "int8", "--calibrate", data, "--exclude", "conv2d_7*", "--quiet"], check=True)
+    subprocess.run(
+        [CLI, "quantize", classifier, "-o", small, "--mode", "int8", "--calibrate", data, "--exclude", "conv2d_7*", "--quiet"],
+        check=True,
+    )
     subprocess.run([CLI, "report", classifier, small, "-o", str(out), "--data", data, "--runs", "5", "--quiet"], check=True)
     return out
 
@@ -39,7 +42,13 @@ def page(tmp_path_factory, classifier, pictures):
 @pytest.fixture(scope="module")
 def browser():
     options = webdriver.ChromeOptions()
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000", "--force-prefers-color-scheme=light"):
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=1400,1000",
+        "--force-prefers-color-scheme=light",
+    ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
@@ -66,7 +75,11 @@ def texts(browser, selector):
 def test_the_data_keeps_to_the_schema(page, classifier, pictures):
     jsonschema.validate(json.loads(page.with_suffix(".json").read_text()), SCHEMA)
     small = fewbits.quantize(classifier, "int8", pictures[0][:8])
-    for document in (fewbits.Report(classifier, small, pictures[0][:8], runs=2), fewbits.Report(classifier), fewbits.Report(classifier, classifier, pictures[0][:2], runs=0)):
+    for document in (
+        fewbits.Report(classifier, small, pictures[0][:8], runs=2),
+        fewbits.Report(classifier),
+        fewbits.Report(classifier, classifier, pictures[0][:2], runs=0),
+    ):
         jsonschema.validate(document.to_dict(), SCHEMA)
 
 
@@ -79,7 +92,9 @@ def test_it_agrees_with_compare(classifier, pictures):
     layers = {layer.other_name: layer.error.sqnr_db for layer in comparison.layers}
     told = {op["output"]: op["error"]["sqnr_db"] for op in document["operators"] if op["error"]}
     assert told.keys() >= layers.keys()  # and the integers behind a float output have its error
-    assert all(error == pytest.approx(layers.get(name, layers.get(name.removesuffix("_int8"))), rel=1e-4) for name, error in told.items())
+    assert all(
+        error == pytest.approx(layers.get(name, layers.get(name.removesuffix("_int8"))), rel=1e-4) for name, error in told.items()
+    )
     # A histogram against numpy's count of what the tensor holds.
     interpreter = fewbits.lite.Interpreter(classifier, experimental_preserve_all_tensors=True)
     interpreter.allocate_tensors()
@@ -111,13 +126,20 @@ def test_it_opens_alone_and_quietly(opened, page):
 
 def test_every_view_is_there(opened):
     assert texts(opened, "section > h2") == [
-        "Verdict", "What to try next", "Error by layer", "Graph", "Time by operator", "Worst samples", "Operators",
+        "Verdict",
+        "What to try next",
+        "Error by layer",
+        "Graph",
+        "Time by operator",
+        "Size by operator",
+        "Worst samples",
+        "Operators",
     ]
     data = json.loads(opened.execute_script("return document.getElementById('data').textContent"))
     assert data["verdict"] in opened.find_element(By.ID, "verdict").text
     assert len(opened.find_elements(By.CSS_SELECTOR, ".node")) == len(data["operators"])
     assert len(opened.find_elements(By.CSS_SELECTOR, ".sample img")) == 8
-    for name in ("layers", "graph", "time", "samples", "operators"):
+    for name in ("layers", "graph", "time", "size", "samples", "operators"):
         section = opened.find_element(By.ID, name)
         opened.execute_script("arguments[0].scrollIntoView()", section)
         assert section.size["height"] > 150
@@ -171,7 +193,9 @@ def test_the_graph_is_searched_coloured_and_moved(opened):
     webdriver.ActionChains(opened).move_to_element(view).click_and_hold().move_by_offset(60, 80).release().perform()
     moved = view.get_dom_attribute("viewBox")
     assert moved != before and moved.split()[2:] == before.split()[2:]
-    opened.execute_script("arguments[0].dispatchEvent(new WheelEvent('wheel', {deltaY: -100, clientX: 400, clientY: 500, cancelable: true}))", view)
+    opened.execute_script(
+        "arguments[0].dispatchEvent(new WheelEvent('wheel', {deltaY: -100, clientX: 400, clientY: 500, cancelable: true}))", view
+    )
     assert float(view.get_dom_attribute("viewBox").split()[2]) < float(moved.split()[2])
     opened.find_element(By.ID, "graph-fit").click()
     shoot(opened, "report_graph_whole", graph)
@@ -190,6 +214,49 @@ def test_a_point_of_the_plot_leads_to_its_operator(opened):
     assert len(opened.find_elements(By.CSS_SELECTOR, "#detail .histogram")) == 2
     opened.execute_script("document.getElementById('graph').scrollIntoView()")
     shoot(opened, "report_detail", opened.find_element(By.ID, "detail"))
+
+
+def test_sizes_are_those_of_the_models(opened, classifier):
+    if REPORT:
+        pytest.skip("of another model")
+    data = json.loads(opened.execute_script("return document.getElementById('data').textContent"))
+    operators = fewbits.load(classifier).describe().subgraphs[0].operators
+    wanted = {op.index: op.constant_bytes for op in operators if op.constant_bytes}
+    assert {size["operator"]: size["bytes"] for size in data["reference_sizes"]} == wanted
+    assert sum(wanted.values()) <= data["reference"]["constant_bytes"] < data["reference"]["bytes"]
+    shown = texts(opened, "#size svg text")
+    for type in {op.type for op in operators if op.constant_bytes}:
+        before = sum(op.constant_bytes for op in operators if op.type == type)
+        after = sum(op["constant_bytes"] for op in data["operators"] if op["type"] == type)
+        bars = shown[shown.index(type) + 1 : shown.index(type) + 3]
+        for text, value in zip(bars, (before, after)):
+            number, unit = text.split()
+            assert float(number) * {"B": 1, "kB": 1e3, "MB": 1e6}[unit] == pytest.approx(value, rel=0.01, abs=60)
+
+
+def test_it_prints(opened):
+    """In light, with the colours, the table's heads and its last column, and on the screen as before."""
+    page = lambda: opened.execute_script("return getComputedStyle(document.body).backgroundColor")  # noqa: E731
+    opened.find_element(By.ID, "theme").click()
+    dark = page()
+    opened.execute_script("dispatchEvent(new Event('beforeprint'))")
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert page() == "rgb(255, 255, 255)"
+        assert all(texts(opened, "#operators th")) and not opened.find_element(By.ID, "table-filter").is_displayed()
+        swatch = opened.find_element(By.CSS_SELECTOR, "#verdict .legend i")
+        assert swatch.value_of_css_property("print-color-adjust") == "exact"
+        assert opened.find_element(By.CSS_SELECTOR, "#detail .histogram").size["width"] < 400
+        rows = opened.find_element(By.CSS_SELECTOR, "#operators .rows")
+        assert rows.value_of_css_property("max-height") == "none"
+        opened.set_window_size(760, 1000)  # A4's width
+        assert opened.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth + 1", rows)
+    finally:
+        opened.set_window_size(1400, 1000)
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    opened.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert page() == dark
+    opened.find_element(By.ID, "theme").click()
 
 
 def test_light_and_dark(opened):
@@ -234,7 +301,13 @@ def test_the_command_lines_other_ways_in(classifier, pictures, tmp_path):
     document = json.loads((tmp_path / "page.json").read_text())
     jsonschema.validate(document, SCHEMA)
     assert document["samples"] == 4 and (tmp_path / "page.html").stat().st_size > 50_000
-    out = subprocess.run([CLI, "inspect", classifier, "--html", str(tmp_path / "one.html"), "--json"], check=True, capture_output=True)
+    out = subprocess.run(
+        [CLI, "inspect", classifier, "--html", str(tmp_path / "one.html"), "--json"], check=True, capture_output=True
+    )
     assert json.loads(out.stdout)["output"] == str(tmp_path / "one.html")
-    refused = subprocess.run([CLI, "quantize", classifier, "-o", str(tmp_path / "x.tflite"), "--mode", "weights", "--report", "x.html"], capture_output=True, text=True)
+    refused = subprocess.run(
+        [CLI, "quantize", classifier, "-o", str(tmp_path / "x.tflite"), "--mode", "weights", "--report", "x.html"],
+        capture_output=True,
+        text=True,
+    )
     assert refused.returncode != 0 and "--calibrate" in refused.stderr

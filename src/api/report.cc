@@ -150,6 +150,12 @@ void add_times(report::Data& data, const report::Operators& operators) {
   if (data.reference && data.reference->benchmark) data.reference_times = data.reference->benchmark->operators;
 }
 
+void add_sizes(report::Data& data, const report::Operators& operators) {
+  for (const OperatorDescription& op : operators.reference().operators) {
+    if (op.constant_bytes > 0) data.reference_sizes.push_back({op.index, op.type, op.constant_bytes});
+  }
+}
+
 void add_layers(report::Data& data, const Comparison& comparison, const report::Operators& operators,
                 const std::map<int32_t, report::HistogramBuilder>& watched) {
   std::map<std::string, const LayerComparison*> by_name;
@@ -198,6 +204,7 @@ Result<report::Data> collect(const ModelPtr& reference, const ModelPtr& other, D
   operators.describe(data);
   explain(*reference, operators, data);
   add_times(data, operators);
+  add_sizes(data, operators);
   add_layers(data, comparison, operators, watched);
   data.verdict = report::verdict_of(data);
   data.advice = report::advice_for(data, report::data_words(options.data_path, options.data_flags));

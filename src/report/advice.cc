@@ -78,9 +78,30 @@ std::string quantize_command(const Data& data, const std::string& mode, const st
 
 const char* mode_text(const Data& data) { return has_int16(data) ? "int16x8" : "int8"; }
 
+// The commonest reason of those operators.
+std::string float_reason(const Data& data) {
+  std::map<std::string, int> reasons;
+  for (const OperatorView& op : data.operators) {
+    if (op.precision == Precision::kFloat32 && !op.reason.empty()) ++reasons[op.reason];
+  }
+  if (reasons.empty()) return {};
+  const auto most = std::max_element(reasons.begin(), reasons.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const size_t others = reasons.size() - 1;
+  return ": " + most->first +
+         (others == 0 ? ""
+                      : fmt::format("; the table of operators has {} more reason{}", others, others == 1 ? "" : "s"));
+}
+
 std::string float_text(const Data& data) {
   const auto types = float_types(data);
-  if (!quantizes_activations(data)) return {};
+  if (!quantizes_activations(data)) {
+    const auto hybrid = std::count_if(data.operators.begin(), data.operators.end(),
+                                      [](const OperatorView& op) { return op.precision == Precision::kHybrid; });
+    return hybrid == 0 ? ""
+                       : fmt::format(" The weights of {} operator{} are int8, activations stay in float.", hybrid,
+                                     hybrid == 1 ? "" : "s");
+  }
   if (types.empty()) return " Every operator on floating-point values became an integer one.";
   size_t count = 0;
   std::vector<std::string> names;
@@ -88,13 +109,35 @@ std::string float_text(const Data& data) {
     count += static_cast<size_t>(number);
     if (names.size() < 4) names.push_back(number == 1 ? type : fmt::format("{} {}", number, type));
   }
-  std::string reason;
-  for (const OperatorView& op : data.operators) {
-    if (op.precision == Precision::kFloat32 && !op.reason.empty() && reason.empty()) reason = ": " + op.reason;
-  }
   return fmt::format(" {} of {} operators stayed in float ({}{}){}.", count, data.operators.size(),
-                     fmt::join(names, ", "), types.size() > names.size() ? " and others" : "",
-                     count == 1 ? reason : "");
+                     fmt::join(names, ", "), types.size() > names.size() ? " and others" : "", float_reason(data));
+}
+
+// The output that a verdict is about: that with the longest rows, which are scores rather than corners of a box.
+const OutputComparison& scores_of(const Data& data) {
+  const auto row = [](const OutputComparison& output) {
+    return output.agreement && output.rows > 0 ? output.error.elements / output.rows : 0;
+  };
+  return *std::max_element(data.outputs.begin(), data.outputs.end(),
+                           [&](const auto& a, const auto& b) { return row(a) < row(b); });
+}
+
+std::string agreement_text(const Data& data) {
+  const OutputComparison& output = scores_of(data);
+  const std::string of = data.outputs.size() > 1 ? " of " + output.name : "";
+  if (output.agreement && output.rows == data.samples) {
+    return fmt::format("the largest score{} is at the same place in {} of {} samples", of, percent(*output.agreement),
+                       data.samples);
+  }
+  if (output.agreement) {
+    return fmt::format("the largest score{} is at the same place in {} of {} rows of scores, from {} samples", of,
+                       percent(*output.agreement), output.rows, data.samples);
+  }
+  if (std::isinf(output.error.sqnr_db) && output.error.sqnr_db > 0) {
+    return fmt::format("the answers are equal on {} samples", data.samples);
+  }
+  return fmt::format("the answers keep {:.1f} dB of signal over error on {} samples", output.error.sqnr_db,
+                     data.samples);
 }
 
 // The power of an operator's error, as a share of its signal's; nothing where it was not measured.
@@ -193,21 +236,7 @@ std::string verdict_of(const Data& data) {
                         before.benchmark->median_ms, model.benchmark->median_ms);
   }
   text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-  if (!data.outputs.empty()) {
-    const OutputComparison& first = data.outputs.front();
-    if (first.agreement && first.rows == data.samples) {
-      text += fmt::format("; the largest score is at the same place in {} of {} samples", percent(*first.agreement),
-                          data.samples);
-    } else if (first.agreement) {
-      text += fmt::format("; the largest score is at the same place in {} of {} rows of scores, from {} samples",
-                          percent(*first.agreement), first.rows, data.samples);
-    } else if (std::isinf(first.error.sqnr_db) && first.error.sqnr_db > 0) {
-      text += fmt::format("; the answers are equal on {} samples", data.samples);
-    } else {
-      text += fmt::format("; the answers keep {:.1f} dB of signal over error on {} samples", first.error.sqnr_db,
-                          data.samples);
-    }
-  }
+  if (!data.outputs.empty()) text += "; " + agreement_text(data);
   return text + "." + float_text(data);
 }
 

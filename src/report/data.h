@@ -77,6 +77,13 @@ struct WorstSample {
   std::string picture;                                 // a PNG as the model sees it; empty when it is none
 };
 
+// The constants of a reference's operator, each counted where it is first used.
+struct OperatorSize {
+  int32_t index = 0;
+  std::string type;
+  size_t bytes = 0;
+};
+
 struct Advice {
   std::string text, command;  // the command may be empty
 };
@@ -93,6 +100,7 @@ struct Data {
   uint64_t unmatched_layers = 0;
   std::vector<WorstSample> worst;
   std::vector<OperatorTime> reference_times;
+  std::vector<OperatorSize> reference_sizes;  // of its main subgraph; operators without constants are not among them
   std::string verdict;
   std::vector<Advice> advice;
 };

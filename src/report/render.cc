@@ -129,12 +129,15 @@ Json output_json(const OutputComparison& output) {
 }
 
 Json document_of(const Data& data) {
-  Json outputs = Json::array(), advice = Json::array(), times = Json::array();
+  Json outputs = Json::array(), advice = Json::array(), times = Json::array(), sizes = Json::array();
   for (const OutputComparison& output : data.outputs) outputs.push_back(output_json(output));
   for (const Advice& item : data.advice) advice.push_back({{"text", item.text}, {"command", item.command}});
   for (const OperatorTime& time : data.reference_times) {
     times.push_back(
         {{"operator", time.index}, {"type", time.type}, {"ms", brief(static_cast<double>(time.nanoseconds) / 1e6)}});
+  }
+  for (const OperatorSize& size : data.reference_sizes) {
+    sizes.push_back({{"operator", size.index}, {"type", size.type}, {"bytes", size.bytes}});
   }
   return {{"schema", kSchema},
           {"fewbits", data.version},
@@ -150,6 +153,7 @@ Json document_of(const Data& data) {
           {"edges", list(data.edges)},
           {"unmatched_layers", data.unmatched_layers},
           {"reference_times", times},
+          {"reference_sizes", sizes},
           {"worst", list(data.worst)}};
 }
 

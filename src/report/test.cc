@@ -166,6 +166,38 @@ TEST(Words, TheVerdictSaysSizeAgreementAndWhatStayedFloat) {
       "operators stayed in float (SOFTMAX): it was excluded.");
 }
 
+TEST(Words, TheCommonestReasonSpeaksForOthers) {
+  Data data = two_models();
+  OperatorView pow;
+  pow.type = "POW";
+  pow.precision = Precision::kFloat32;
+  pow.reason = "no kernel takes integers";
+  data.operators.push_back(pow);
+  data.operators.push_back(pow);
+  EXPECT_THAT(verdict_of(data),
+              HasSubstr("3 of 4 operators stayed in float (2 POW, SOFTMAX): no kernel takes integers; the table of "
+                        "operators has 1 more reason."));
+}
+
+TEST(Words, WeightsAloneAreSaidToBeInt8) {
+  Data data = two_models();
+  data.operators[0].precision = Precision::kHybrid;
+  EXPECT_THAT(verdict_of(data), testing::EndsWith(" The weights of 1 operator are int8, activations stay in float."));
+}
+
+// Corners of boxes, four a row, were taken for a detector's scores when they came first.
+TEST(Words, ScoresAreTheLongestRows) {
+  Data data = two_models();
+  OutputComparison boxes = data.outputs[0];
+  boxes.name = "boxes";
+  boxes.agreement = 0.5;
+  boxes.rows = data.outputs[0].rows = 490;
+  boxes.error.elements = 4 * 490;
+  data.outputs[0].error.elements = 90 * 490;
+  data.outputs.insert(data.outputs.begin(), boxes);
+  EXPECT_THAT(verdict_of(data), HasSubstr("the largest score of scores is at the same place in 90 % of 490 rows"));
+}
+
 TEST(Words, RowsOfADetectorAreNoSamples) {
   Data data = two_models();
   data.outputs[0].rows = 490;
