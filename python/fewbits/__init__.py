@@ -7,7 +7,8 @@
     small.save("int8.tflite")
     print(fewbits.compare(model, small.model, data="pictures/"))
 
-Programs written for TensorFlow Lite change one line: `import fewbits as tf`, and keep their tf.lite and tf.float16.
+Programs written for TensorFlow Lite change one line: `import fewbits as tf`, and keep their tf.lite, tf.float16,
+tf.data.Dataset.from_tensor_slices and tf.dtypes.cast.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ from ._runtime import Runtime
 from .errors import FewbitsError
 
 if TYPE_CHECKING:
-    from . import lite
+    from . import data, dtypes, lite
+    from .dtypes import cast
 
 __version__ = _version()
 
@@ -67,9 +69,12 @@ __all__ = [
     "benchmark",
     "bool",
     "calibrate",
+    "cast",
     "compare",
     "convert",
+    "data",
     "dataset",
+    "dtypes",
     "errors",
     "evaluate",
     "float16",
@@ -86,9 +91,24 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "lite":
-        import importlib
+_LATER = ("data", "dtypes", "lite")  # modules that most programs do without
 
-        return importlib.import_module("fewbits.lite")
-    raise AttributeError(f"module 'fewbits' has no attribute '{name}'")
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _LATER:
+        return importlib.import_module(f"fewbits.{name}")
+    if name == "cast":
+        return importlib.import_module("fewbits.dtypes").cast
+    import difflib
+
+    close = difflib.get_close_matches(name, __all__, 1)
+    raise AttributeError(
+        f"module 'fewbits' has no attribute '{name}': "
+        + (f"did you mean '{close[0]}'?" if close else "of TensorFlow it has lite, data.Dataset, dtypes.cast and the types only")
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,7 +12,9 @@ from ._native import Dataset, Model, Preprocess, TensorSpec
 from .errors import InvalidDataError
 
 # A path, an array (samples first), arrays by input name, an iterable of samples, or a function that returns one.
-Data = Union[str, "os.PathLike[str]", np.ndarray[Any, Any], Mapping[str, Any], Iterable[Any], Callable[[], Iterable[Any]], Dataset]
+Data = Union[
+    str, "os.PathLike[str]", np.ndarray[Any, Any], Mapping[str, Any], Iterable[Any], Callable[[], Iterable[Any]], Dataset
+]
 _Item = tuple[list[tuple[str, np.ndarray[Any, Any]]], Optional[int]]
 
 

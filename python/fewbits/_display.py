@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._api import Quantized
-    from ._native import Accuracy, Benchmark, Comparison, Model, TensorSpec
+    from ._native import (
+        Accuracy,
+        Benchmark,
+        Calibration,
+        Comparison,
+        LayerComparison,
+        Model,
+        OutputComparison,
+        TensorError,
+        TensorSpec,
+    )
 
 _MOST_ROWS = 200
 
@@ -29,6 +39,8 @@ def _file_name(path: str) -> str:
 
 
 def decibel_text(value: float) -> str:
+    if math.isnan(value):
+        return "no signal"
     return "exact" if math.isinf(value) and value > 0 else f"{value:.2f} dB"
 
 
@@ -53,7 +65,8 @@ def model_text(model: Model) -> str:
     operators = sum(len(graph.operators) for graph in about.subgraphs)
     ways = model.signature()
     return (
-        f"<fewbits.Model {_file_name(about.path) or 'in memory'}: {operators} operators, {bytes_text(about.constant_bytes)} of constants, "
+        f"<fewbits.Model {_file_name(about.path) or 'in memory'}: "
+        f"{operators} operators, {bytes_text(about.constant_bytes)} of constants, "
         f"{', '.join(map(_spec, ways.inputs))} -> {', '.join(map(_spec, ways.outputs))}>"
     )
 
@@ -91,13 +104,21 @@ def quantized_html(result: Quantized) -> str:
     return f"<p>mode <b>{escape(result.mode)}</b></p>" + _table(("", "operator", "became", "why not better", "what helps"), rows)
 
 
+def _error(error: TensorError) -> str:
+    return f"{decibel_text(error.sqnr_db)}, worst error {error.max_abs:.4g} (largest {error.reference_max_abs:.4g})"
+
+
+def output_text(output: OutputComparison) -> str:
+    return f"<output {output.name}: {_error(output.error)}, agreement {_share(output.agreement)}>"
+
+
+def layer_text(layer: LayerComparison) -> str:
+    return f"<{layer.type} {layer.name} as {layer.dtype}: {_error(layer.error)}>"
+
+
 def comparison_text(comparison: Comparison) -> str:
     lines = [f"<fewbits.Comparison over {comparison.samples} samples>"]
-    for output in comparison.outputs:
-        lines.append(
-            f"  output {output.name}: {decibel_text(output.error.sqnr_db)}, worst error {output.error.max_abs:.4g} "
-            f"(largest {output.error.reference_max_abs:.4g}), agreement {_share(output.agreement)}"
-        )
+    lines += [f"  {output_text(output)[1:-1]}" for output in comparison.outputs]
     worst = sorted(comparison.layers, key=lambda layer: layer.error.sqnr_db)[:3]
     lines += ["  worst layers:"] if worst else []
     lines += [f"    {decibel_text(layer.error.sqnr_db)} {layer.type} {layer.name}" for layer in worst]
@@ -105,9 +126,7 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def comparison_html(comparison: Comparison) -> str:
-    outputs = [
-        (o.name, decibel_text(o.error.sqnr_db), f"{o.error.max_abs:.4g}", _share(o.agreement)) for o in comparison.outputs
-    ]
+    outputs = [(o.name, decibel_text(o.error.sqnr_db), f"{o.error.max_abs:.4g}", _share(o.agreement)) for o in comparison.outputs]
     html = f"<p>{comparison.samples} samples</p>" + _table(("output", "SQNR", "worst error", "agreement"), outputs)
     if comparison.layers:
         layers = [
@@ -130,3 +149,29 @@ def benchmark_text(result: Benchmark) -> str:
         f"<fewbits.Benchmark: median {result.median_ms:.3f} ms, fastest {result.min_ms:.3f} ms, 90th percentile "
         f"{result.p90_ms:.3f} ms of {result.runs} runs; {bytes_text(result.peak_bytes)} of activations>"
     )
+
+
+def accuracy_html(accuracy: Accuracy) -> str:
+    rows = [
+        ("top-1", _share(accuracy.top1), f"{accuracy.top1_hits} of {accuracy.samples}"),
+        ("top-5", _share(accuracy.top5), f"{accuracy.top5_hits} of {accuracy.samples}"),
+    ]
+    return _table(("", "right", "samples"), rows) + f"<p>{accuracy.classes} classes, from {escape(accuracy.output)}</p>"
+
+
+def benchmark_html(result: Benchmark) -> str:
+    columns = ("median", "fastest", "90th percentile", "runs", "activations")
+    times = [f"{value:.3f} ms" for value in (result.median_ms, result.min_ms, result.p90_ms)]
+    html = _table(columns, [(*times, result.runs, bytes_text(result.peak_bytes))])
+    if result.operators:
+        slowest = sorted(result.operators, key=lambda operator: -operator.nanoseconds)
+        rows = [(o.type, o.name, o.kernel, f"{o.nanoseconds / 1e6:.3f} ms") for o in slowest]
+        html += _table(("operator", "output", "kernel", "time"), rows)
+    return html
+
+
+def calibration_html(calibration: Calibration) -> str:
+    rows = [
+        (r.name, f"{r.min:.6g}", f"{r.max:.6g}", f"{r.average_min:.6g}", f"{r.average_max:.6g}") for r in calibration.ranges()
+    ]
+    return f"<p>over {calibration.samples} samples</p>" + _table(("tensor", "min", "max", "average min", "average max"), rows)

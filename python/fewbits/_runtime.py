@@ -22,6 +22,8 @@ class Runtime:
     runtime = Runtime("model.tflite", threads=2)
     scores = runtime(image)                        # one input and one output
     outputs = runtime.run({"tokens": t, "mask": m})  # by name: a dict of arrays
+    runtime.input("image")[:] = frame              # in place: the array is the model's own memory, and
+    scores = runtime.run(copy=False)["scores"]     # so is this one, until it is let go of and the next run writes there
 
     strict_fp32: float products multiply float32 and nothing else; processors with AMX else take floats as sums of three bfloat16,
     which is faster and as exact, but rounds otherwise.
@@ -32,8 +34,22 @@ class Runtime:
         self.inputs: list[TensorSpec] = self._native.inputs
         self.outputs: list[TensorSpec] = self._native.outputs
 
-    def run(self, inputs: Mapping[str, Any] | Sequence[Any] | Array) -> dict[str, Array]:
-        """Runs on inputs by name, in the model's order, or on the only one. The outputs are copies."""
+    def input(self, name: str) -> Array:
+        """An input's own memory, as an array to fill in place, which the next run takes. A resize is refused while it lives."""
+        return self._native.input_view(name)
+
+    def run(self, inputs: Mapping[str, Any] | Sequence[Any] | Array | None = None, *, copy: bool = True) -> dict[str, Array]:
+        """Runs on inputs by name, in the model's order, or on the only one; without any, on what the inputs hold.
+
+        copy: False gives the outputs' own memory, without a copy; the next run is refused while such an array lives.
+        """
+        if inputs is not None:
+            self._set(inputs)
+        self._native.run()
+        output = self._native.output if copy else self._native.output_view
+        return {spec.label: output(spec.label) for spec in self.outputs}
+
+    def _set(self, inputs: Mapping[str, Any] | Sequence[Any] | Array) -> None:
         if isinstance(inputs, Mapping):
             named = dict(inputs)
         else:
@@ -45,8 +61,6 @@ class Runtime:
             named = {spec.label: value for spec, value in zip(self.inputs, values)}
         for name, value in named.items():
             self._native.set_input(name, np.asarray(as_array(value), order="C"))
-        self._native.run()
-        return {spec.label: self._native.output(spec.label) for spec in self.outputs}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As run(): the output itself where there is one, else a dict."""

@@ -58,13 +58,19 @@ void bind_results(nb::module_& module) {
       .def_ro("error", &OutputComparison::error)
       .def_ro("agreement", &OutputComparison::agreement, "How often the largest element is at the same place.")
       .def_ro("rows", &OutputComparison::rows,
-              "How many rows that is: one a sample for a classifier, one a box for a detector.");
+              "How many rows that is: one a sample for a classifier, one a box for a detector.")
+      .def(
+          "__repr__", [](const OutputComparison& o) { return shown("output_text", o); },
+          nb::sig("def __repr__(self) -> str"));
   nb::class_<LayerComparison>(module, "LayerComparison")
       .def_ro("name", &LayerComparison::name)
       .def_ro("other_name", &LayerComparison::other_name)
       .def_ro("type", &LayerComparison::type)
       .def_ro("dtype", &LayerComparison::dtype)
-      .def_ro("error", &LayerComparison::error);
+      .def_ro("error", &LayerComparison::error)
+      .def(
+          "__repr__", [](const LayerComparison& l) { return shown("layer_text", l); },
+          nb::sig("def __repr__(self) -> str"));
   nb::class_<Comparison>(module, "Comparison", "How far one model's answers are from another's.")
       .def_ro("samples", &Comparison::samples)
       .def_ro("skipped", &Comparison::skipped)
@@ -88,8 +94,10 @@ void bind_results(nb::module_& module) {
       .def_ro("label_offset", &Accuracy::label_offset)
       .def_ro("output", &Accuracy::output)
       .def(
-          "__repr__", [](const Accuracy& a) { return shown("accuracy_text", a); },
-          nb::sig("def __repr__(self) -> str"));
+          "__repr__", [](const Accuracy& a) { return shown("accuracy_text", a); }, nb::sig("def __repr__(self) -> str"))
+      .def(
+          "_repr_html_", [](const Accuracy& a) { return shown("accuracy_html", a); },
+          nb::sig("def _repr_html_(self) -> str"));
   nb::class_<Benchmark>(module, "Benchmark", "How long a model takes, in milliseconds.")
       .def_ro("runs", &Benchmark::runs)
       .def_ro("median_ms", &Benchmark::median_ms)
@@ -101,7 +109,10 @@ void bind_results(nb::module_& module) {
       .def_ro("operators", &Benchmark::operators)
       .def(
           "__repr__", [](const Benchmark& b) { return shown("benchmark_text", b); },
-          nb::sig("def __repr__(self) -> str"));
+          nb::sig("def __repr__(self) -> str"))
+      .def(
+          "_repr_html_", [](const Benchmark& b) { return shown("benchmark_html", b); },
+          nb::sig("def _repr_html_(self) -> str"));
 }
 
 }  // namespace

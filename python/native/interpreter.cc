@@ -109,6 +109,8 @@ class Interpreter {
     return view_out(view->dtype, view->shape, view->bytes.data(), owner);
   }
 
+  bool has_views() const { return *views_ != 0; }
+
   void invoke(size_t i) {
     const Gate::Pass pass(gate_, kWhat);
     refuse_views();
@@ -217,6 +219,7 @@ void bind_interpreter(nb::module_& module) {
            nb::sig("def get(self, subgraph: int, tensor: int) -> numpy.typing.NDArray[typing.Any] | None"))
       .def("view", &Interpreter::view, nb::arg("subgraph"), nb::arg("tensor"),
            nb::sig("def view(self, subgraph: int, tensor: int) -> numpy.typing.NDArray[typing.Any] | None"))
+      .def("has_views", &Interpreter::has_views, "Whether an array into its memory is alive.")
       .def("invoke", &Interpreter::invoke, nb::arg("subgraph"))
       .def("reset_state", &Interpreter::reset_state)
       .def("set_profiling", &Interpreter::set_profiling, nb::arg("on"))

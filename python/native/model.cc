@@ -40,6 +40,14 @@ void save(const PyModel& self, const std::string& path) {
   unwrap(std::move(result));
 }
 
+std::string specs_text(const std::vector<TensorSpec>& specs) {
+  std::string text;
+  for (const TensorSpec& s : specs) {
+    text += (text.empty() ? "" : ", ") + s.label() + " " + dtype_name(s.dtype) + " " + shape_text(s.shape);
+  }
+  return text.empty() ? "nothing" : text;
+}
+
 void bind_descriptions(nb::module_& module) {
   nb::class_<TensorSpec>(module, "TensorSpec", "One way into a model or out of it.")
       .def_ro("name", &TensorSpec::name)
@@ -57,7 +65,10 @@ void bind_descriptions(nb::module_& module) {
       .def_ro("key", &SignatureDescription::key)
       .def_ro("subgraph", &SignatureDescription::subgraph)
       .def_ro("inputs", &SignatureDescription::inputs)
-      .def_ro("outputs", &SignatureDescription::outputs);
+      .def_ro("outputs", &SignatureDescription::outputs)
+      .def("__repr__", [](const SignatureDescription& s) {
+        return "<signature '" + s.key + "': " + specs_text(s.inputs) + " -> " + specs_text(s.outputs) + ">";
+      });
   nb::class_<TensorDescription>(module, "Tensor")
       .def_ro("name", &TensorDescription::name)
       .def_prop_ro("dtype", [](const TensorDescription& t) { return dtype_name(t.dtype); })
@@ -69,26 +80,46 @@ void bind_descriptions(nb::module_& module) {
       .def_ro("bytes", &TensorDescription::bytes)
       .def_ro("scale", &TensorDescription::scale)
       .def_ro("zero_point", &TensorDescription::zero_point)
-      .def_ro("axis", &TensorDescription::axis);
+      .def_ro("axis", &TensorDescription::axis)
+      .def("__repr__", [](const TensorDescription& t) {
+        return std::string("<") +
+               (t.constant   ? "constant "
+                : t.variable ? "variable "
+                             : "") +
+               t.name + ": " + dtype_name(t.dtype) + " " + shape_text(t.shape) + ">";
+      });
   nb::class_<OperatorDescription>(module, "Operator")
       .def_ro("index", &OperatorDescription::index)
       .def_ro("type", &OperatorDescription::type)
       .def_ro("version", &OperatorDescription::version)
       .def_ro("inputs", &OperatorDescription::inputs)
       .def_ro("outputs", &OperatorDescription::outputs)
-      .def_ro("constant_bytes", &OperatorDescription::constant_bytes);
+      .def_ro("constant_bytes", &OperatorDescription::constant_bytes)
+      .def("__repr__", [](const OperatorDescription& o) {
+        return "<#" + std::to_string(o.index) + " " + o.type + " " + shape_text(o.inputs) + " -> " +
+               shape_text(o.outputs) + ">";
+      });
   nb::class_<SubgraphDescription>(module, "Subgraph")
       .def_ro("name", &SubgraphDescription::name)
       .def_ro("inputs", &SubgraphDescription::inputs)
       .def_ro("outputs", &SubgraphDescription::outputs)
       .def_ro("tensors", &SubgraphDescription::tensors)
-      .def_ro("operators", &SubgraphDescription::operators);
+      .def_ro("operators", &SubgraphDescription::operators)
+      .def("__repr__", [](const SubgraphDescription& g) {
+        return "<subgraph '" + g.name + "': " + std::to_string(g.operators.size()) + " operators, " +
+               std::to_string(g.tensors.size()) + " tensors>";
+      });
   nb::class_<ModelDescription>(module, "ModelDescription")
       .def_ro("path", &ModelDescription::path)
       .def_ro("description", &ModelDescription::description)
       .def_ro("subgraphs", &ModelDescription::subgraphs)
       .def_ro("signatures", &ModelDescription::signatures)
-      .def_ro("constant_bytes", &ModelDescription::constant_bytes);
+      .def_ro("constant_bytes", &ModelDescription::constant_bytes)
+      .def("__repr__", [](const ModelDescription& m) {
+        return "<what is in " + (m.path.empty() ? "a model in memory" : m.path) + ": " +
+               std::to_string(m.subgraphs.size()) + " subgraphs, " + std::to_string(m.signatures.size()) +
+               " signatures, " + std::to_string(m.constant_bytes) + " bytes of constants>";
+      });
 }
 
 }  // namespace

@@ -102,10 +102,18 @@ void bind_calibration(nb::module_& module) {
       .def_prop_ro("samples", &Calibration::samples)
       .def_prop_ro("preprocess", &Calibration::preprocess, nb::rv_policy::copy)
       .def("ranges", &Calibration::ranges)
-      .def("__repr__", [](const Calibration& c) {
-        return "<fewbits.Calibration: ranges of " + std::to_string(c.ranges().size()) + " tensors over " +
-               std::to_string(c.samples()) + " samples>";
-      });
+      .def("__repr__",
+           [](const Calibration& c) {
+             return "<fewbits.Calibration: ranges of " + std::to_string(c.ranges().size()) + " tensors over " +
+                    std::to_string(c.samples()) + " samples>";
+           })
+      .def(
+          "_repr_html_",
+          [](const Calibration& c) {
+            return nb::module_::import_("fewbits._display")
+                .attr("calibration_html")(nb::cast(c, nb::rv_policy::reference));
+          },
+          nb::sig("def _repr_html_(self) -> str"));
 }
 
 }  // namespace

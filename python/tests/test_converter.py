@@ -1,4 +1,4 @@
-"""TFLiteConverter: the page's snippets with only the import line changed give the command line's bytes; misuse says what to do."""
+"""TFLiteConverter: the page's snippets with only the import line changed give the command line's bytes; misuse has its say."""
 
 import json
 import os
@@ -176,7 +176,6 @@ def quantizing(model, source, **attributes):
     return converter
 
 
-
 def raising():
     yield [np.zeros(IMAGE, np.float32)]
     raise ZeroDivisionError("from the generator")
@@ -216,7 +215,11 @@ def test_bad_data_says_what_to_do(what, classifier, representative_dataset):
 
 
 BAD_OPTIONS = {
-    "integer ends without integers": (dict(representative_dataset=None, inference_input_type=np.int8), ValueError, "representative"),
+    "integer ends without integers": (
+        dict(representative_dataset=None, inference_input_type=np.int8),
+        ValueError,
+        "representative",
+    ),
     "int8 without data": (
         dict(representative_dataset=None, target_spec=tf.lite.TargetSpec(supported_ops=[tf.lite.OpsSet.TFLITE_BUILTINS_INT8])),
         ValueError,
@@ -311,7 +314,12 @@ SNIPPETS = {
     "float16": (dict(supported_types=[tf.float16]), False, ["--mode", "float16"]),
     "float fallback": ({}, True, ["--mode", "int8"]),
     "16x8": (
-        dict(supported_ops=[tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]),
+        dict(
+            supported_ops=[
+                tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+                tf.lite.OpsSet.TFLITE_BUILTINS,
+            ]
+        ),
         True,
         ["--mode", "int16x8"],
     ),
@@ -364,9 +372,8 @@ def test_debugger_has_the_columns(classifier, representative_dataset, tmp_path):
     with open(tmp_path / "layers.csv", "w") as file:
         debugger.layer_statistics_dump(file)
     rows = list(csv.DictReader(open(tmp_path / "layers.csv")))
-    assert list(rows[0]) == (
-        "op_name tensor_idx num_elements stddev mean_error max_abs_error mean_squared_error l1 worst scale zero_point tensor_name"
-    ).split()
+    metrics = "num_elements stddev mean_error max_abs_error mean_squared_error l1 worst"
+    assert list(rows[0]) == f"op_name tensor_idx {metrics} scale zero_point tensor_name".split()
     assert len(rows) >= 14 and {"CONV_2D", "ADD", "SOFTMAX"} <= {row["op_name"] for row in rows}
     for row in rows:
         assert float(row["max_abs_error"]) == pytest.approx(float(row["worst"]), rel=1e-4)

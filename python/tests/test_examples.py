@@ -1,7 +1,7 @@
 """Programs in the form of public examples for tf.lite.Interpreter, run with both interpreters: everything they see must be alike.
 
-Each takes the Interpreter class, as if its import line were changed, and is watched: every call's answer is kept, and the two lists are
-compared, details, types and shapes exactly, numbers as far as LiteRT's own kernels agree.
+Each takes the Interpreter class, as if its import line were changed, and is watched: every call's answer is kept, and the two
+lists are compared, details, types and shapes exactly, numbers as far as LiteRT's own kernels agree.
 """
 
 import collections
@@ -20,6 +20,7 @@ from fewbits.lite import Interpreter as Ours
 from real_models import SHARED
 from ssd_model import make_ssd
 from test_interpreter import QUANTIZED_STEPS, same
+
 
 def by_reference_kernels(**arguments):
     """Their interpreter. Its two sets of kernels round integers in different ways; ours is that of the reference."""
@@ -88,6 +89,7 @@ def side_by_side(program, *arguments, steps=0, relative=1e-4):
 
 # ---- classification: label_image ----
 
+
 def label_image(Interpreter, model_file, image, labels, input_mean=127.5, input_std=127.5, num_threads=None):
     interpreter = Interpreter(model_path=model_file, num_threads=num_threads)
     interpreter.allocate_tensors()
@@ -137,18 +139,23 @@ def shared_models(*names):
 OF_IMAGENET = shared_models("mobilenet_v1_025_qat_uint8", "mobilenet_v2_int8", "mobilenet_v1_025_float")
 
 
-@pytest.mark.parametrize("model", ["classifier", "integer_classifier", KERAS_QUANTIZED, *OF_IMAGENET], ids=lambda model: pathlib.Path(model).stem)
+@pytest.mark.parametrize(
+    "model", ["classifier", "integer_classifier", KERAS_QUANTIZED, *OF_IMAGENET], ids=lambda model: pathlib.Path(model).stem
+)
 def test_label_image(model, request):
     path = request.getfixturevalue(model) if "classifier" in str(model) else str(model)
     labels = EMOTIONS if model not in OF_IMAGENET else [str(number) for number in range(1001)]
     # Where weights alone are int8, LiteRT's activations go through 8 bits on the fly, too, and ours may not: alike as a whole.
     relative = 0.1 if model == KERAS_QUANTIZED else 1e-4
     for photo in sorted(PHOTOS.glob("imagenet_*"))[:10] + [ASTRONAUT]:
-        lines = side_by_side(label_image, path, str(photo), labels, steps=QUANTIZED_STEPS.get(pathlib.Path(model).stem, 0), relative=relative)
+        lines = side_by_side(
+            label_image, path, str(photo), labels, steps=QUANTIZED_STEPS.get(pathlib.Path(model).stem, 0), relative=relative
+        )
         assert len(lines) == 5 and 0 < float(lines[0].split(":")[0]) <= 1
 
 
 # ---- detection ----
+
 
 def detect_objects(Interpreter, model, image, labels, threshold=0.5):
     interpreter = Interpreter(**({"model_content": model} if isinstance(model, bytes) else {"model_path": model}))
@@ -184,17 +191,24 @@ def detect_objects(Interpreter, model, image, labels, threshold=0.5):
 
 def same_things(mine, theirs):
     """How many of the things there are here, too, within twelve pixels."""
-    return sum(any(a["class"] == b["class"] and np.max(np.abs(np.subtract(a["bounding_box"], b["bounding_box"]))) < 12 for a in mine) for b in theirs)
+    return sum(
+        any(a["class"] == b["class"] and np.max(np.abs(np.subtract(a["bounding_box"], b["bounding_box"]))) < 12 for a in mine)
+        for b in theirs
+    )
 
 
-@pytest.mark.parametrize("model", ["made", *shared_models("ssd_mobilenet_v1_qat_uint8")], ids=lambda model: pathlib.Path(model).stem)
+@pytest.mark.parametrize(
+    "model", ["made", *shared_models("ssd_mobilenet_v1_qat_uint8")], ids=lambda model: pathlib.Path(model).stem
+)
 def test_object_detection_on_photographs(model):
     """What counts is what the program says: a step of the integers inside may put another box among the ten at the end."""
     labels = [str(number) for number in range(91)]
     photos = [ASTRONAUT, *sorted((SHARED / "sets/coco_64").glob("*.jpg"))[:8]]
     agree = total = 0
     for photo in photos:
-        mine, theirs = (detect_objects(base, make_ssd() if model == "made" else str(model), str(photo), labels) for base in (Ours, Theirs))
+        mine, theirs = (
+            detect_objects(base, make_ssd() if model == "made" else str(model), str(photo), labels) for base in (Ours, Theirs)
+        )
         assert all(a.keys() == b.keys() for a, b in zip(mine, theirs))
         total += len(theirs)
         agree += same_things(mine, theirs)
@@ -205,13 +219,16 @@ def test_object_detection():
     # Behind the number of things that the last output tells, LiteRT leaves what the memory held: there, types and shapes count.
     results = side_by_side(detect_objects, make_ssd(), str(ASTRONAUT), ["face"], relative=np.inf)
     theirs = detect_objects(Theirs, make_ssd(), str(ASTRONAUT), ["face"])
-    assert results[0]["bounding_box"] == theirs[0]["bounding_box"] and results[0]["score"] == pytest.approx(theirs[0]["score"], abs=1e-4)
+    assert results[0]["bounding_box"] == theirs[0]["bounding_box"] and results[0]["score"] == pytest.approx(
+        theirs[0]["score"], abs=1e-4
+    )
     assert len(results) == len(theirs) == 1 and results[0]["class"] == "face" and results[0]["score"] > 0.8
     left, top, right, bottom = results[0]["bounding_box"]
     assert 160 < left < 190 and 60 < top < 90 and 260 < right < 290 and 160 < bottom < 195  # Eileen Collins' face
 
 
 # ---- audio ----
+
 
 def say(text, path):
     """Speech by espeak-ng, at 16 kHz with quiet around it."""
@@ -264,13 +281,14 @@ def test_wake_word(tmp_path):
     folder = fetch("pyopen-wakeword==1.1.0", [f"{WAKE}{name}.tflite" for name in names]) / WAKE
     scores = {
         (text, word): side_by_side(wake_word, folder, word, say(text, tmp_path / "said.wav"), relative=1e-3)
-        for text in ("hey jarvis", "alexa") for word in ("hey_jarvis", "alexa")
+        for text in ("hey jarvis", "alexa")
+        for word in ("hey_jarvis", "alexa")
     }
     assert all((score > 0.5) == (text.replace(" ", "_") == word) for (text, word), score in scores.items())
 
 
 def stream(Interpreter, path, features):
-    """As microWakeWord has it: an int8 model that keeps its state, fed three frames at a time; the mean over a sliding window counts."""
+    """As microWakeWord has it: an int8 model that keeps its state, fed three frames at a time; a sliding window's mean counts."""
     interpreter = Interpreter(model_path=path)
     interpreter.allocate_tensors()
     input_details, output_details = interpreter.get_input_details()[0], interpreter.get_output_details()[0]

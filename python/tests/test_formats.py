@@ -83,7 +83,11 @@ def test_a_live_keras_model_saves_itself():
 
 def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "odd.bin").write_bytes(b"nothing that anybody reads")
-    for make in (tf.lite.TFLiteConverter.from_onnx, tf.lite.TFLiteConverter.from_saved_model, tf.lite.TFLiteConverter.from_keras_file):
+    for make in (
+        tf.lite.TFLiteConverter.from_onnx,
+        tf.lite.TFLiteConverter.from_saved_model,
+        tf.lite.TFLiteConverter.from_keras_file,
+    ):
         with pytest.raises(FewbitsError, match="odd.bin"):
             make(str(tmp_path / "odd.bin"))
         with pytest.raises(FewbitsError, match="nope"):

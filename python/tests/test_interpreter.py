@@ -12,15 +12,15 @@ from fewbits.lite import Interpreter as Ours
 from fewbits.lite import OpResolverType
 from real_models import float_models, integer_models
 
-# The classifier and what quantization makes of it (fixtures), models of PyPI packages, and those of shared/data where there is one.
+# The classifier and what quantization makes of it (fixtures), models of PyPI packages, and those of shared/data, if there is one.
 MADE = ["classifier", "integer_classifier"]
 REAL = {model.name: model.path for model in float_models() + integer_models()}
 MODELS = [*MADE, *sorted(REAL)]
-# How many steps of their output integers may be from LiteRT's reference kernels: one where a layer may round in another way. With a
-# softmax behind 50 layers, one step of a logit is up to ten of a probability.
+# How many steps of their output integers may be from LiteRT's reference kernels: one where a layer may round in another way. With
+# a softmax behind 50 layers, one step of a logit is up to ten of a probability.
 QUANTIZED_STEPS = {"mobilenet_v1_025_qat_uint8": 16, "mobilenet_v2_int8": 16}
-# Integers inside and floats outside: far apart only as a whole. MoveNet and SSD pick the largest of near-equal scores, so that one
-# step moves a point or a box: tests/models judges those two on photographs.
+# Integers inside and floats outside: far apart only as a whole. MoveNet and SSD pick the largest of near-equal scores, so that
+# one step moves a point or a box: tests/models judges those two on photographs.
 HYBRID = ("emotion_model_quantized", "dtln_model_quant_1", "dtln_model_quant_2", "mnist_lstm_int8")
 PICKY = ("movenet_int8", "ssd_mobilenet_v1_qat_uint8")
 
@@ -114,7 +114,9 @@ def test_values_are_the_same(name, path_of):
             if name in PICKY:
                 continue
             if np.issubdtype(a.dtype, np.integer):
-                assert np.max(np.abs(a.astype(int) - b.astype(int))) <= QUANTIZED_STEPS.get(name, 1) and np.argmax(a) == np.argmax(b)
+                assert np.max(np.abs(a.astype(int) - b.astype(int))) <= QUANTIZED_STEPS.get(name, 1) and np.argmax(
+                    a
+                ) == np.argmax(b)
             elif name in HYBRID:
                 assert np.linalg.norm(a - b) <= 0.1 * np.linalg.norm(b)
             else:

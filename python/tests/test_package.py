@@ -209,6 +209,44 @@ def test_runtime_by_place_and_name(classifier, images):
     assert "input_1" in repr(runtime)
 
 
+def test_views_spare_the_copies(classifier, images):
+    runtime = fewbits.Runtime(classifier)
+    first, second = runtime(images[:1]), runtime(images[1:2])
+    view = runtime.input("input_1")
+    assert view.shape == (1, *IMAGE[1:]) and view.flags.writeable and not view.flags.owndata
+    view[:] = images[:1]
+    scores = runtime.run(copy=False)["predictions"]
+    np.testing.assert_array_equal(scores, first)
+    assert np.shares_memory(view, runtime.input("input_1"))
+    for action in (runtime.run, lambda: runtime(images[:1]), runtime.reset_state, lambda: runtime.profile(images[:1])):
+        with pytest.raises(InvalidArgumentError, match="let go of the array"):
+            action()
+    row = scores[0]
+    del scores
+    with pytest.raises(InvalidArgumentError, match="run: an array"):
+        runtime.run()
+    del row
+    view[:] = images[1:2]
+    np.testing.assert_array_equal(runtime.run()["predictions"], second)
+    with pytest.raises(InvalidArgumentError, match="resize_input: an array"):
+        runtime(images[:3])
+    del view
+    assert runtime(images[:3]).shape == (3, CLASSES)
+    with pytest.raises(NotFoundError, match="input_1"):
+        runtime.input("x")
+
+
+def test_views_outlive_their_runtime(classifier, images):
+    runtime = fewbits.Runtime(classifier)
+    wanted = runtime(images[:1])
+    scores, view = runtime.run(copy=False)["predictions"], runtime.input("input_1")
+    del runtime
+    gc.collect()
+    np.testing.assert_array_equal(scores, wanted)
+    view[:] = 1
+    assert view.sum() == view.size
+
+
 def test_missing_inputs_are_named():
     runtime = fewbits.Runtime(TWO_INPUTS)
     with pytest.raises(InvalidArgumentError, match="not set"):
@@ -263,9 +301,18 @@ def test_comparison_and_quantized_are_shown(classifier, images):
     comparison = fewbits.compare(classifier, small, images, layers=True)
     assert comparison.samples == SAMPLES and comparison.outputs[0].error.sqnr_db > 15 and len(comparison.layers) > 10
     assert "dB" in repr(comparison)
-    for shown in (small, comparison, fewbits.load(classifier)):
+    accuracy = fewbits.evaluate(classifier, [(image, 1) for image in images])
+    time = fewbits.benchmark(classifier, runs=2, warmup=0, profile=True)
+    for shown in (small, comparison, accuracy, time, small.calibration, fewbits.load(classifier)):
         html = shown._repr_html_()
         assert html.count("<table>") == html.count("</table>") > 0
+    about = fewbits.load(classifier).describe()
+    graph = about.subgraphs[0]
+    parts = [about, graph, graph.operators[0], graph.tensors[0], about.signatures[0], fewbits.Runtime(small).kernels[0]]
+    parts += [comparison.outputs[0], comparison.layers[0], comparison.layers[0].error, small.decisions[0], time.operators[0]]
+    for part in parts:
+        assert " object at " not in repr(part) and len(repr(part)) > 8
+    assert "CONV_2D" in repr(graph.operators[0]) and "dB" in repr(comparison.layers[0])
     same = fewbits.compare(classifier, classifier, images)
     assert "exact" in repr(same)
 
@@ -303,7 +350,10 @@ def test_model_round_trip(classifier, tmp_path):
     assert len(about.subgraphs) == 1 and about.subgraphs[0].operators[0].type == "CONV_2D"
     index = next(i for i, t in enumerate(about.subgraphs[0].tensors) if t.constant and t.dtype == "float32")
     values = model.constant(0, index)
-    assert list(values.shape) == about.subgraphs[0].tensors[index].file_shape and values.nbytes == about.subgraphs[0].tensors[index].bytes
+    assert (
+        list(values.shape) == about.subgraphs[0].tensors[index].file_shape
+        and values.nbytes == about.subgraphs[0].tensors[index].bytes
+    )
     with pytest.raises(InvalidArgumentError):
         model.constant(0, about.subgraphs[0].inputs[0])
     assert "operators" in repr(model)

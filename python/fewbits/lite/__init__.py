@@ -1,7 +1,7 @@
 """tf.lite by name and meaning, without TensorFlow.
 
-`import fewbits as tf` lets a program that uses tf.lite run as it is. What tf.lite has and fewbits does not raises an error with the
-reason, and is never ignored.
+`import fewbits as tf` lets a program that uses tf.lite run as it is. What tf.lite has and fewbits does not raises an error with
+the reason, and is never ignored.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ _ABSENT = {
     "toco_convert": "it was removed from TensorFlow; use TFLiteConverter",
     "load_delegate": "fewbits runs on its own kernels and takes no delegates",
     "Delegate": "fewbits runs on its own kernels and takes no delegates",
+    "OpHint": "it was removed from TensorFlow; LSTM and RNN layers are recognised as they are",
+    "InterpreterWithCustomOps": "custom operators are kept in files and cannot be run",
 }
 
 

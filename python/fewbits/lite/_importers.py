@@ -51,7 +51,7 @@ def frozen_graph(
         missing = [name for name in wanted if name.split(":")[0] not in names]
         if missing:
             raise InvalidArgumentError(
-                f"the graph's {what} are {sorted(names)}, and not {missing}: a graph cannot be cut at names of your choice, save it "
-                "with these ends"
+                f"the graph's {what} are {sorted(names)}, and not {missing}: a graph cannot be cut at names of your choice, "
+                "save it with these ends"
             )
     return model

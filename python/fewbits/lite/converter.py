@@ -106,7 +106,39 @@ _FIXED: dict[str, tuple[Any, str]] = {
     "legalize_custom_tensor_list_ops": (False, "TensorList operators are not converted"),
     "canonicalizing_inf_as_min_max_float": (True, "infinite constants are kept"),
     "serialize_debug_metadata": (False, "debug metadata is not written"),
+    "experimental_lower_to_saved_model": (True, "Keras models are read from the file that Keras saves"),
+    "model_origin_framework": ("UNSET", "conversion metadata is not written"),
     "_experimental_calibrate_only": (False, "use fewbits.calibrate, whose result can be saved"),
+    "_experimental_sparsify_model": (False, "fewbits runs sparse weights, and does not write them"),
+    "_experimental_quantization_options": (None, "there is no StableHLO here"),
+    "_experimental_tf_quantization_mode": (None, "training's own quantization is not taken apart here"),
+    "_experimental_qdq_conversion_mode": (
+        None,
+        "QDQ models of ONNX keep their integers when they are read; there is no other way",
+    ),
+    "_experimental_strict_qdq": (False, "QDQ models of ONNX keep their integers when they are read; there is no other way"),
+    "_experimental_disable_per_channel_quantization_for_dense_layers": (
+        False,
+        "use _experimental_disable_per_channel, which holds for every layer, or fewbits.quantize(per_channel=False)",
+    ),
+    "_experimental_reduce_type_precision": (False, "types narrower than int8 are not written"),
+    "_experimental_use_buffer_offset": (False, "buffers lie behind the flatbuffer where a model needs it, and only there"),
+    "_experimental_allow_all_select_tf_ops": (False, "TensorFlow's own operators cannot be written"),
+    "_experimental_lower_tensor_list_ops": (True, "TensorList operators of loops become tensors"),
+    "_experimental_default_to_single_batch_in_tensor_list_ops": (
+        False,
+        "say the batch's size: fewbits.convert(path, shapes=...)",
+    ),
+    "_experimental_enable_dynamic_update_slice": (
+        False,
+        "updates of slices are written as the operators that LiteRT has for them",
+    ),
+    "_experimental_preserve_assert_op": (False, "assertions have no place in .tflite files"),
+    "_experimental_guarantee_all_funcs_one_use": (False, "functions are always put in place"),
+    "_experimental_disable_fuse_mul_and_fc": (False, "rewrites keep what a model computes, and cannot be turned off"),
+    "_experimental_unfold_large_splat_constant": (False, "constants are kept"),
+    "_experimental_enable_composite_direct_lowering": (True, "there is no StableHLO here"),
+    "_experimental_unsafe_fuse_dynamic_shaped_broadcast": (False, "no rewrite here is unsafe"),
     "_experimental_full_integer_quantization_bias_type": (None, "biases are int32, and int64 beside int16 activations"),
     "_experimental_variable_quantization": (False, "variables are not quantized"),
     "_experimental_low_bit_qat": (False, "there is no low-bit quantization-aware training here"),
@@ -116,9 +148,24 @@ _FIXED: dict[str, tuple[Any, str]] = {
     "post_training_quantize": (False, "set optimizations instead"),
     "drop_control_dependency": (True, "control dependencies have no place in .tflite files"),
     "dump_graphviz_dir": (None, "use fewbits report, which draws the graph"),
-    "ir_dump_dir": (None, "there is no MLIR here"),
-    "print_ir_before": (None, "there is no MLIR here"),
-    "print_ir_after": (None, "there is no MLIR here"),
+    "dump_graphviz_video": (False, "use fewbits report, which draws the graph"),
+    "conversion_summary_dir": (None, "use fewbits report, or converter.result"),
+    "output_format": ("TFLITE", ".tflite is what is written; fewbits report draws graphs"),
+    "reorder_across_fake_quant": (False, "training's own quantization is not taken apart here"),
+    "change_concat_input_ranges": (False, "what CONCATENATION joins always shares its parameters"),
+    **{
+        name: (None, "there is no MLIR here")
+        for name in (
+            "ir_dump_dir",
+            "ir_dump_func_regex",
+            "ir_dump_pass_regex",
+            "print_ir_before",
+            "print_ir_after",
+            "print_ir_module_scope",
+            "elide_elementsattrs_if_larger",
+            "enable_timing",
+        )
+    },
 }
 
 
@@ -224,13 +271,19 @@ class TFLiteConverter:
 
     @classmethod
     def from_session(cls, sess: Any, input_tensors: Any, output_tensors: Any) -> NoReturn:
-        raise UnsupportedError("from_session needs TensorFlow's session in memory: save a SavedModel and use from_saved_model(dir)")
+        raise UnsupportedError(
+            "from_session needs TensorFlow's session in memory: save a SavedModel and use from_saved_model(dir)"
+        )
 
     @classmethod
     def experimental_from_jax(cls, serving_funcs: Any, inputs: Any) -> NoReturn:
         raise UnsupportedError("JAX functions are not read: save a SavedModel with jax2tf and use from_saved_model(dir)")
 
     # ---- converting ----
+
+    def get_input_arrays(self) -> list[str]:
+        """The names of the model's inputs, as TensorFlow 1 has it."""
+        return [spec.name for spec in self._model.signature("").inputs]
 
     def convert(self) -> bytes:
         """The .tflite file. A converter may convert again, with other options."""
@@ -283,7 +336,9 @@ class TFLiteConverter:
         if spec.experimental_select_user_tf_ops:
             raise UnsupportedError("target_spec.experimental_select_user_tf_ops: TensorFlow's own operators cannot be written")
         if spec.experimental_supported_backends:
-            raise UnsupportedError("target_spec.experimental_supported_backends: models are not checked against a GPU's operators")
+            raise UnsupportedError(
+                "target_spec.experimental_supported_backends: models are not checked against a GPU's operators"
+            )
 
     def _mode(self) -> Mode | None:
         """The mode that the options mean, as tf.lite reads them; None: no quantization."""
@@ -296,7 +351,8 @@ class TFLiteConverter:
             ops = {OpsSet.TFLITE_BUILTINS_INT8}
         if ops == {OpsSet.TFLITE_BUILTINS_INT8} and types - {"int8"}:
             raise InvalidArgumentError(
-                "target_spec.supported_ops asks for full integer quantization, so supported_types should be left alone or hold int8"
+                "target_spec.supported_ops asks for full integer quantization, so supported_types should be left alone or "
+                "hold int8"
             )
         if OpsSet.TFLITE_BUILTINS_INT8 in ops and self.representative_dataset is None:
             raise InvalidArgumentError("For full integer quantization, a `representative_dataset` must be specified.")
@@ -305,8 +361,8 @@ class TFLiteConverter:
             for name in ("inference_input_type", "inference_output_type"):
                 if _type_name(getattr(self, name)) != "float32":
                     raise InvalidArgumentError(
-                        f"{name} can be an integer type only for integer quantization: set optimizations = [Optimize.DEFAULT] and a "
-                        "representative_dataset"
+                        f"{name} can be an integer type only for integer quantization: set optimizations = [Optimize.DEFAULT] "
+                        "and a representative_dataset"
                     )
         return mode
 
@@ -329,7 +385,8 @@ class TFLiteConverter:
         if offenders:
             lines = "".join(f"\n  {d.type} '{d.output}': {d.reason}" for d in offenders)
             raise UnsupportedError(
-                f"{len(offenders)} operators cannot run on int16 activations; add OpsSet.TFLITE_BUILTINS to leave them in float:{lines}",
+                f"{len(offenders)} operators cannot run on int16 activations; add OpsSet.TFLITE_BUILTINS to leave them in float:"
+                + lines,
                 offenders,
             )
 
@@ -403,14 +460,16 @@ def _checked(sample: Any, specs: Sequence[TensorSpec], number: int) -> tuple[lis
             raise InvalidDataError(f"{where} has {len(sample)} arrays, and the model takes {len(specs)}: {names}")
         pairs = [(spec, "", value) for spec, value in zip(specs, sample)]
     else:
-        raise InvalidDataError(f"{where} is a {type(sample).__name__}: yield a list of arrays, one an input, or a dict by input name")
+        raise InvalidDataError(
+            f"{where} is a {type(sample).__name__}: yield a list of arrays, one an input, or a dict by input name"
+        )
     arrays = []
     for spec, name, value in pairs:
         array = as_array(value)
         if array.dtype.name != spec.dtype:
             raise InvalidDataError(
-                f"{where}: input '{spec.label}' takes {spec.dtype}, and the array is {array.dtype.name}: convert it, for example with "
-                f"array.astype(np.{spec.dtype})"
+                f"{where}: input '{spec.label}' takes {spec.dtype}, and the array is {array.dtype.name}: convert it, for example "
+                f"with array.astype(np.{spec.dtype})"
             )
         arrays.append((name, np.asarray(array, order="C")))
     return arrays, None

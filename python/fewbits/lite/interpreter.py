@@ -55,8 +55,8 @@ class _Subgraph:
 class Interpreter:
     """Runs a .tflite model as tf.lite.Interpreter does.
 
-    Beyond tf.lite: profile() after set_profiling(True) tells the time of each operator. As in tf.lite, only one thread at a time may
-    use an Interpreter; another one meets an exception.
+    Beyond tf.lite: profile() after set_profiling(True) tells the time of each operator. As in tf.lite, only one thread at a time
+    may use an Interpreter; another one meets an exception.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Interpreter:
         experimental_disable_delegate_node_fusion: bool = False,
         experimental_force_delegate_node_profiling: bool = False,
     ) -> None:
-        """The arguments about delegates concern LiteRT's own, which are not here: True changes nothing, as there is nothing to change.
+        """The arguments about delegates concern LiteRT's own, which are not here: True changes nothing.
 
         experimental_preserve_all_tensors: get_tensor() gives intermediate tensors, too, at the price of a copy of each.
         """
@@ -92,6 +92,10 @@ class Interpreter:
         )
         self._keeps_tensors = experimental_preserve_all_tensors
         self._about = [_Subgraph(self._native.description(i)) for i in range(self._native.subgraph_count)]
+
+    @property
+    def experimental_compress_quantization_zero_points(self) -> bool:
+        return False
 
     def _load(self, path: str | os.PathLike[str] | None, content: bytes | None) -> Model:
         if path and content:
@@ -192,7 +196,9 @@ class Interpreter:
             )
         shape = self._native.shape(subgraph, int(index))
         if array.ndim != len(shape):
-            raise ValueError(f"Cannot set tensor: Dimension mismatch. Got {array.ndim} but expected {len(shape)} for input {index}.")
+            raise ValueError(
+                f"Cannot set tensor: Dimension mismatch. Got {array.ndim} but expected {len(shape)} for input {index}."
+            )
         for place, (got, wanted) in enumerate(zip(array.shape, shape)):
             if got != wanted:
                 raise ValueError(
@@ -213,8 +219,8 @@ class Interpreter:
             return found
         if not self._keeps_tensors:
             raise ValueError(
-                f"tensor {index} ('{tensor.name}') is an intermediate one, whose memory others use, too: make the Interpreter with "
-                "experimental_preserve_all_tensors=True"
+                f"tensor {index} ('{tensor.name}') is an intermediate one, whose memory others use, too: make the Interpreter "
+                "with experimental_preserve_all_tensors=True"
             )
         raise ValueError(f"tensor {index} ('{tensor.name}') has no value: call invoke(), or no operator that ran makes it")
 
@@ -245,7 +251,8 @@ class Interpreter:
     def get_tensor_details(self, subgraph_index: int = 0) -> list[Details]:
         if not 0 <= subgraph_index < self._native.subgraph_count:
             raise ValueError(
-                f"subgraph_index is out of range: {subgraph_index} for the model, which has {self._native.subgraph_count} subgraphs."
+                f"subgraph_index is out of range: {subgraph_index} for the model, which has {self._native.subgraph_count} "
+                "subgraphs."
             )
         shapes = self._native.shapes(subgraph_index)
         return [
@@ -322,14 +329,32 @@ class Interpreter:
             known = self.get_signature_list()
             if len(known) != 1:
                 raise ValueError(
-                    f"SignatureDef signature_key is None and model has {len(known)} Signatures. None is only allowed when the model "
-                    "has 1 SignatureDef"
+                    f"SignatureDef signature_key is None and model has {len(known)} Signatures. None is only allowed when the "
+                    "model has 1 SignatureDef"
                 )
             signature_key = next(iter(known))
         return SignatureRunner(self, signature_key)
 
+    def _safe_to_run(self) -> bool:
+        """Whether no array that tensor() reached is alive."""
+        return not self._native.has_views()
+
+    def _ensure_safe(self) -> None:
+        if not self._safe_to_run():
+            raise RuntimeError(
+                "There is at least 1 reference to internal data in the interpreter, in the form of a numpy array or slice. Hold "
+                "the function that tensor() returns, and not the arrays that it makes, over calls that may move memory."
+            )
+
     def _native_handle(self) -> int:
         raise UnsupportedError("there is no tflite::Interpreter behind this one")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_interpreter", "_delegates", "_custom_op_registerers", "_metrics"):
+            raise AttributeError(
+                f"Interpreter.{name}: there is no tflite::Interpreter behind this one, and it takes no delegates"
+            )
+        raise AttributeError(f"'Interpreter' object has no attribute '{name}'")
 
 
 class SignatureRunner:
@@ -351,8 +376,8 @@ class SignatureRunner:
     def __call__(self, **kwargs: Any) -> dict[str, Array]:
         if len(kwargs) != len(self._inputs):
             raise ValueError(
-                f"Invalid number of inputs provided for running a SignatureDef, expected {len(self._inputs)} vs provided {len(kwargs)}"
-                f": it takes {', '.join(self._inputs)}"
+                f"Invalid number of inputs provided for running a SignatureDef, expected {len(self._inputs)} vs provided "
+                f"{len(kwargs)}: it takes {', '.join(self._inputs)}"
             )
         for name, value in kwargs.items():
             if name not in self._inputs:
