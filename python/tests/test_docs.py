@@ -4,8 +4,8 @@ A page is run from its top to its end in one folder: later blocks use what earli
 
     python    run, in one namespace a page
     sh        run the lines that begin with `fewbits`, which must succeed; the others build and install, and are not run
-    console   `$ fewbits ...` with what it prints, most often an error: each line that follows must be in the output, in this order;
-              a command without such lines must succeed
+    console   `$ fewbits ...` with what it prints, most often an error: each line that follows must be in the output, in this
+              order; a command without such lines must succeed
 """
 
 import os
@@ -18,17 +18,24 @@ import subprocess
 import numpy as np
 import pytest
 
+import fewbits
 from conftest import KERAS_FILE, PHOTOS, PITCH_ONNX, ROOT, SAVED_MODEL
+from packages import fetch
 
 CLI = os.environ.get("FEWBITS_CLI", str(ROOT / "build/release/fewbits"))
-PAGES = ["python", "getting-started", "choosing-a-mode", "calibration", "migrating", "deploying", "format"]
+PAGES = ["python", "getting-started", "choosing-a-mode", "calibration", "report", "migrating", "deploying", "format", "README"]
 BLOCK = re.compile(r"^```(python|sh|console)\n(.*?)^```", re.S | re.M)
 
 
+def path_of(page):
+    return ROOT / ("README.md" if page == "README" else f"docs/{page}.md")
+
+
 def blocks(page):
-    text = (ROOT / f"docs/{page}.md").read_text()
+    text = path_of(page).read_text()
     for match in BLOCK.finditer(text):
-        yield f"docs/{page}.md:{text.count(chr(10), 0, match.start()) + 2}", match[1], match[2]
+        line = text.count(chr(10), 0, match.start()) + 2
+        yield f"{path_of(page).relative_to(ROOT)}:{line}", match[1], match[2]
 
 
 def run_command(line, where):
@@ -83,8 +90,24 @@ def folder(tmp_path, monkeypatch, classifier, pictures):
     return tmp_path
 
 
+def imagenet_like():
+    """What the README speaks of: a classifier of 224 x 224 pictures in colour, and pictures for it."""
+    member = "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx"  # a MobileNetV3, of two classes
+    source = fetch("rapidocr-onnxruntime==1.4.4", [member]) / member
+    pathlib.Path("model.tflite").unlink()
+    fewbits.convert(source, shapes={"x": [1, 3, 224, 224]}).save("model.tflite")
+    for name in ("pictures", "labelled/0", "labelled/1"):
+        shutil.rmtree(name)
+        pathlib.Path(name).mkdir()
+    for number, photo in enumerate(sorted(PHOTOS.glob("imagenet_*"))[:8]):
+        shutil.copy(photo, "pictures")
+        shutil.copy(photo, f"labelled/{number % 2}")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_page(page, folder, pictures, capsys):
+    if page == "README":
+        imagenet_like()
     names = {"np": np, "images": pictures[0][:8]}
     shapes = []  # of what the blocks call scores
     for where, kind, text in blocks(page):
@@ -99,6 +122,19 @@ def test_page(page, folder, pictures, capsys):
 
 
 def test_every_page_is_in_the_list():
-    """A page with blocks that run is run."""
-    written = {path.stem for path in (ROOT / "docs").glob("*.md") if BLOCK.search(path.read_text())}
-    assert written == set(PAGES)
+    """A page with blocks that run is run, and commands stand in blocks, not in indented lines."""
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "examples/README.md"]
+    assert {path.stem for path in pages if BLOCK.search(path.read_text())} == set(PAGES)
+    for path in pages:
+        assert not re.search(r"^    (\$ )?fewbits [a-z]", path.read_text(), re.M), path
+
+
+# ---- the snippets in C++ and C, which tests/consumer compiles ----
+
+
+def test_the_consumer_finds_the_snippets():
+    """tests/consumer/snippets.py takes the block in C++ of the README, and those in C of docs/deploying.md."""
+    assert len(re.findall(r"^```cpp$", (ROOT / "README.md").read_text(), re.M)) == 1
+    assert len(re.findall(r"^```c$", (ROOT / "docs/deploying.md").read_text(), re.M)) == 2
+    others = [path.name for path in (ROOT / "docs").rglob("*.md") if re.search(r"^```(c|cpp|cc)$", path.read_text(), re.M)]
+    assert others == ["deploying.md"]
