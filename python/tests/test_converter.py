@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import fewbits
 import fewbits as tf  # the only line of the snippets that differs from the page
-from conftest import IMAGE, KERAS_QUANTIZED, SAVED_MODEL
+from conftest import IMAGE, KERAS_QUANTIZED
 from fewbits.errors import InvalidArgumentError, InvalidDataError, UnsupportedError
 
 CLI = os.environ.get("FEWBITS_CLI", os.path.join(os.path.dirname(__file__), "../../build/release/fewbits"))
@@ -295,65 +295,6 @@ def test_offenders_are_data(classifier, pictures):
         fewbits.quantize(classifier, "int8-only", pictures[0][:2], exclude=["SOFTMAX"])
     assert [offender.type for offender in caught.value.offenders] == ["SOFTMAX"]
     assert caught.value.offenders[0].reason and caught.value.code == "unsupported"
-
-
-@pytest.fixture(scope="module")
-def sounds(tmp_path_factory):
-    """Three second-long chords, as the transcriber of basic-pitch takes them, and where the command line finds them."""
-    time = np.arange(43844) / 22050
-    chords = [sum(0.2 * np.sin(2 * np.pi * tone * time) for tone in tones) for tones in ((220, 277), (262, 330, 392), (147, 440))]
-    arrays = np.stack(chords).astype(np.float32)[..., np.newaxis]
-    path = tmp_path_factory.mktemp("sounds") / "sounds.npy"
-    np.save(path, arrays)
-    return arrays, str(path)
-
-
-# The page's snippets: what they set, and the command line that does the same.
-SNIPPETS = {
-    "dynamic range": ({}, False, ["--mode", "weights"]),
-    "float16": (dict(supported_types=[tf.float16]), False, ["--mode", "float16"]),
-    "float fallback": ({}, True, ["--mode", "int8"]),
-    "16x8": (
-        dict(
-            supported_ops=[
-                tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
-                tf.lite.OpsSet.TFLITE_BUILTINS,
-            ]
-        ),
-        True,
-        ["--mode", "int16x8"],
-    ),
-}
-
-
-@pytest.mark.parametrize("what", SNIPPETS)
-def test_the_pages_snippets_on_a_saved_model(what, sounds, tmp_path):
-    spec, with_data, flags = SNIPPETS[what]
-
-    def representative_dataset():
-        for sound in sounds[0]:
-            yield [sound[np.newaxis]]
-
-    converter = tf.lite.TFLiteConverter.from_saved_model(SAVED_MODEL)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if with_data:
-        converter.representative_dataset = representative_dataset
-    for name, value in spec.items():
-        setattr(converter.target_spec, name, value)
-    content = converter.convert()
-    assert content == cli(tmp_path, SAVED_MODEL, *flags, *(["--calibrate", sounds[1]] if with_data else []))
-    runs_in_litert(content)
-
-
-def test_integers_only_names_what_stays_float(sounds):
-    converter = tf.lite.TFLiteConverter.from_saved_model(SAVED_MODEL)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([sound[np.newaxis]] for sound in sounds[0])
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    with pytest.raises(UnsupportedError) as caught:
-        converter.convert()
-    offenders = caught.value.offenders
-    assert {"POW", "DIV"} <= {offender.type for offender in offenders} and all(offender.reason for offender in offenders)
 
 
 def test_debugger_has_the_columns(classifier, representative_dataset, tmp_path):
