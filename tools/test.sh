@@ -76,7 +76,8 @@ step_models() { "$FEWBITS_PYTHON" -m pytest -q tests/models; }
 # SavedModels, Keras files and their parts against TensorFlow and Keras: FEWBITS_PEERS is a Python with tensorflow, ai-edge-litert, pytest.
 step_tensorflow() {
   for tests in savedmodel keras; do
-    FEWBITS="$PWD/build/release/fewbits" "${FEWBITS_PEERS:?a Python with TensorFlow}" -m pytest -q "tests/$tests"
+    FEWBITS="$PWD/build/release/fewbits" PYTHONPATH="$PWD/build/release/python" \
+      "${FEWBITS_PEERS:?a Python with TensorFlow}" -m pytest -q "tests/$tests"
   done
 }
 # ONNX models and small graphs against ONNX Runtime, their integers too; real models come from PyPI.

@@ -17,6 +17,7 @@ struct ReportOptions {
   size_t worst_samples = 8;  // that are shown, those whose answers moved the most
   // For the commands that the report suggests: where the data lies, and the flags that prepare it ("--mean 127.5"). May be empty.
   std::string data_path, data_flags;
+  // After each sample, and again, with the same numbers, after each run that is timed; false stops with an error.
   ProgressCallback progress;
 };
 

@@ -21,7 +21,10 @@ Report report_of_one(const PyModel& model, const std::string& signature, int thr
   options.signature = signature;
   options.threads = threads;
   options.runs = runs;
-  return without_gil(nb::none(), nullptr, [&](const ProgressCallback&) { return make_report(model.model, options); });
+  return without_gil(nb::none(), nullptr, [&](const ProgressCallback& callback) {
+    options.progress = callback;  // for Ctrl-C
+    return make_report(model.model, options);
+  });
 }
 
 }  // namespace

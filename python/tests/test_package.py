@@ -407,6 +407,13 @@ def test_ctrl_c_stops_a_benchmark():
     assert interrupted(f"fewbits.benchmark({LANDMARKS!r}, runs=1000000)", after=1) == ("interrupted\n", 0)
 
 
+def test_ctrl_c_stops_a_report():
+    """While it measures times, too."""
+    assert interrupted(f"fewbits.Report({LANDMARKS!r}, runs=1000000)", after=1) == ("interrupted\n", 0)
+    both = f"fewbits.Report({LANDMARKS!r}, {LANDMARKS!r}, numpy.zeros([1, 192, 192, 3], numpy.float32), runs=1000000)"
+    assert interrupted(both, after=2) == ("interrupted\n", 0)
+
+
 def test_import_brings_little():
     """What costs time at import stays out until it is used."""
     code = "import sys, fewbits; print([m for m in ('tqdm', 'csv', 'fewbits.lite', 'tensorflow', 'torch') if m in sys.modules])"

@@ -76,7 +76,8 @@ class WorstSamples {
   std::vector<report::WorstSample> samples_;
 };
 
-Result<report::ModelSummary> summary_of(const ModelPtr& model, const ReportOptions& options) {
+// samples: that were compared before, which is what the progress goes on telling.
+Result<report::ModelSummary> summary_of(const ModelPtr& model, const ReportOptions& options, size_t samples) {
   report::ModelSummary out;
   const ModelDescription description = describe_model(*model);
   out.path = description.path;
@@ -89,10 +90,18 @@ Result<report::ModelSummary> summary_of(const ModelPtr& model, const ReportOptio
   timing.signature = options.signature;
   timing.threads = options.threads;
   timing.runs = options.runs;
+  bool stopped = false;
+  timing.progress = [&](size_t, size_t) {
+    stopped = options.progress && !options.progress(samples, samples);
+    return !stopped;
+  };
   auto plain = benchmark_model(model, timing);
+  if (stopped) return tl::unexpected<Error>(plain.error());
   if (!plain) return out;  // inputs of strings and the like: the rest of the report does not need times
   timing.profile = true;
-  if (auto profiled = benchmark_model(model, timing)) plain->operators = std::move(profiled->operators);
+  auto profiled = benchmark_model(model, timing);
+  if (stopped) return tl::unexpected<Error>(profiled.error());
+  if (profiled) plain->operators = std::move(profiled->operators);
   out.benchmark = *std::move(plain);
   return out;
 }
@@ -199,8 +208,8 @@ Result<report::Data> collect(const ModelPtr& reference, const ModelPtr& other, D
   data.outputs = comparison.outputs;
   data.unmatched_layers = comparison.unmatched_layers;
   data.worst = worst.take();
-  FB_ASSIGN(data.reference, summary_of(reference, options));
-  FB_ASSIGN(data.model, summary_of(other, options));
+  FB_ASSIGN(data.reference, summary_of(reference, options, data.samples));
+  FB_ASSIGN(data.model, summary_of(other, options, data.samples));
   operators.describe(data);
   explain(*reference, operators, data);
   add_times(data, operators);
@@ -216,7 +225,7 @@ Result<report::Data> collect(const ModelPtr& model, const ReportOptions& options
   data.version = version();
   data.threads = options.threads;
   const report::Operators operators(nullptr, *model);
-  FB_ASSIGN(data.model, summary_of(model, options));
+  FB_ASSIGN(data.model, summary_of(model, options, 0));
   operators.describe(data);
   add_times(data, operators);
   data.verdict = report::verdict_of(data);
