@@ -9,6 +9,7 @@
 #     fuzz_run                                models of any bytes, planned, run and quantized: ten minutes
 #     clang runtime arm                       release builds with clang 19, of the runtime alone, and for 64-bit ARM under qemu
 #     tiers                                   kernels and conformance under qemu as x86 processors without AVX-512, and without AVX
+#     wheel                                   a manylinux wheel (tools/wheel.sh), and the Python package's tests on it
 #     tensorflow                              importers against TensorFlow and Keras (FEWBITS_PEERS)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -60,6 +61,22 @@ step_python() {
   "$FEWBITS_PYTHON" -m venv --clear "$env"
   "$env/bin/pip" install --quiet --disable-pip-version-check build/dist/fewbits-*.whl -r tests/requirements.txt -r python/tests/requirements.txt
   (cd "$env" && bin/python -m mypy --config-file ../../pyproject.toml)
+  "$env/bin/python" -m pytest -q python/tests
+}
+# A wheel for other machines: below 8 MB, nothing outside it but what every manylinux machine has, and the suite passes on it.
+step_wheel() {
+  bash tools/setup.sh python
+  rm -rf build/manylinux
+  tools/wheel.sh build/manylinux
+  local wheel env=build/manylinux-env foreign
+  wheel=$(echo build/manylinux/fewbits-*-manylinux_*.whl)
+  [ "$(stat -c %s "$wheel")" -lt 8000000 ]
+  "$FEWBITS_PYTHON" -m venv --clear "$env"
+  "$env/bin/pip" install --quiet --disable-pip-version-check "$wheel" -r tests/requirements.txt -r python/tests/requirements.txt
+  foreign=$("$env/bin/python" -c 'import fewbits; print(open("/proc/self/maps").read())' |
+    grep -oE '/[^ ]*(hdf5|zip|sndfile|protobuf|leveldb|png|jpeg|fmt|curl)[^ ]*\.so[^ ]*' | grep -v '/fewbits.libs/' || true)
+  [ -z "$foreign" ]
+  [ -x build/release/fewbits ] || { build release && cmake --build build/release --target fewbits_cli; }
   "$env/bin/python" -m pytest -q python/tests
 }
 # docs/ as a site, under build/site: links and anchors that lead nowhere fail, and so do comments of the API that Doxygen cannot read.

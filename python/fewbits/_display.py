@@ -108,6 +108,10 @@ def _error(error: TensorError) -> str:
     return f"{decibel_text(error.sqnr_db)}, worst error {error.max_abs:.4g} (largest {error.reference_max_abs:.4g})"
 
 
+def error_text(error: TensorError) -> str:
+    return f"<{_error(error)}>"
+
+
 def output_text(output: OutputComparison) -> str:
     return f"<output {output.name}: {_error(output.error)}, agreement {_share(output.agreement)}>"
 

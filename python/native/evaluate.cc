@@ -51,7 +51,9 @@ void bind_results(nb::module_& module) {
       .def_ro("max_abs", &TensorError::max_abs)
       .def_ro("mean_abs", &TensorError::mean_abs)
       .def_ro("reference_max_abs", &TensorError::reference_max_abs)
-      .def("__repr__", [](const TensorError& e) { return "<" + std::to_string(e.sqnr_db) + " dB>"; });
+      .def(
+          "__repr__", [](const TensorError& e) { return shown("error_text", e); },
+          nb::sig("def __repr__(self) -> str"));
   nb::class_<OutputComparison>(module, "OutputComparison")
       .def_ro("name", &OutputComparison::name)
       .def_ro("other_name", &OutputComparison::other_name)
