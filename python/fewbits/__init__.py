@@ -38,6 +38,7 @@ from ._native import (
     TensorSpec,
 )
 from ._native import version as _version
+from ._recipe import Recipe
 from ._report import Report
 from ._runtime import Runtime
 from .errors import FewbitsError
@@ -62,6 +63,7 @@ __all__ = [
     "OutputComparison",
     "Preprocess",
     "Quantized",
+    "Recipe",
     "Report",
     "Runtime",
     "TensorError",

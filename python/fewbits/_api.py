@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal, Union
+from typing import Any, Literal, Union
 
 from . import _native
 from ._data import Data, dataset
 from ._native import Accuracy, Benchmark, Calibration, Comparison, Dataset, Decision, Model, Preprocess
 from ._progress import Bar, Progress
+from ._recipe import Mode, Recipe, RecipeLike
 from .errors import InvalidArgumentError
 
-Mode = Literal["weights", "float16", "int8", "int8-only", "int16x8"]
 ModelLike = Union[Model, "Quantized", str, "os.PathLike[str]", bytes]
 
 _MOST_DEFAULT_THREADS = 4
@@ -64,9 +64,10 @@ def load(model: ModelLike) -> Model:
 class Quantized:
     """A quantized model, and what became of every operator of the float one."""
 
-    def __init__(self, result: _native.QuantizeResult, mode: str, calibration: Calibration | None) -> None:
+    def __init__(self, result: _native.QuantizeResult, recipe: Recipe, calibration: Calibration | None) -> None:
         self.model: Model = result.model
-        self.mode = mode
+        self.recipe = recipe
+        self.mode: Mode = recipe.mode
         self.decisions: list[Decision] = result.decisions
         self.warnings: list[str] = result.warnings
         self.calibration = calibration
@@ -130,7 +131,7 @@ def calibrate(
 
 def quantize(
     model: ModelLike,
-    mode: Mode,
+    mode: RecipeLike,
     data: Data | None = None,
     *,
     calibration: Calibration | None = None,
@@ -156,16 +157,29 @@ def quantize(
 
     mode: 'weights' (int8 weights, float activations) and 'float16' need no data; 'int8' (integers, float where it must be),
       'int8-only' (integers or an UnsupportedError, whose `offenders` are the operators in the way) and 'int16x8' need `data`, or
-      the `calibration` of an earlier calibrate().
+      the `calibration` of an earlier calibrate(). Or a Recipe, or a dict, of the mode and the options up to `exclude`.
     rounding: 'mean' keeps the means of filters; bias_correction: biases take back the shift that rounded weights leave.
     include, exclude: patterns of operator types or output names.
     The rest is as in calibrate() and on the command line, which gives the same bytes.
     """
     float_model = load(model)
-    if mode in ("int8", "int8-only", "int16x8") and calibration is None:
+    recipe = _recipe(
+        mode,
+        input_type=input_type,
+        output_type=output_type,
+        per_channel=per_channel,
+        min_elements=min_elements,
+        range=range,
+        rounding=rounding,
+        bias_correction=bias_correction,
+        include=include,
+        exclude=exclude,
+    )
+    if recipe.mode in ("int8", "int8-only", "int16x8") and calibration is None:
         if data is None:
             raise InvalidArgumentError(
-                f"mode {mode} needs to know the ranges of activations: pass data=, or the calibration= of an earlier calibrate()"
+                f"mode {recipe.mode} needs to know the ranges of activations: pass data=, or the calibration= of an earlier "
+                "calibrate()"
             )
         calibration = calibrate(
             float_model,
@@ -181,19 +195,30 @@ def quantize(
         )
     result = _native.quantize(
         float_model,
-        mode,
+        recipe.mode,
         calibration,
-        input_type,
-        output_type,
-        per_channel,
-        min_elements,
-        range,
-        rounding,
-        bias_correction,
-        list(include),
-        list(exclude),
+        recipe.input_type,
+        recipe.output_type,
+        recipe.per_channel,
+        recipe.min_elements,
+        recipe.range,
+        recipe.rounding,
+        recipe.bias_correction,
+        list(recipe.include),
+        list(recipe.exclude),
     )
-    return Quantized(result, mode, calibration)
+    return Quantized(result, recipe, calibration)
+
+
+def _recipe(mode: RecipeLike, **options: Any) -> Recipe:
+    """Of a mode's name with options, or as it is given: options beside it would leave open which ones hold."""
+    if isinstance(mode, str):
+        return Recipe(mode, **options)
+    recipe = Recipe.of(mode)
+    plain = Recipe(recipe.mode, **options)
+    if beside := [name for name in options if getattr(plain, name) != getattr(Recipe(recipe.mode), name)]:
+        raise InvalidArgumentError(f"{', '.join(beside)}: say it in the recipe, or give the mode's name instead of a recipe")
+    return recipe
 
 
 def compare(

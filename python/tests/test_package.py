@@ -1,6 +1,8 @@
 """fewbits proper: models, data of all kinds, runtime, comparison, accuracy, progress, interruption."""
 
+import dataclasses
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -117,6 +119,36 @@ def test_labels_come_through(classifier, pictures):
         accuracy = fewbits.evaluate(classifier, data)
         assert accuracy.samples == 40 and accuracy.top1_hits == sum(a == b for a, b in zip(by_hand, labels))
     assert "top-1" in repr(accuracy)
+
+
+def test_recipes_are_values(classifier, images, tmp_path):
+    wanted = fewbits.quantize(classifier, "int8", images, exclude=["SOFTMAX"], range="average", per_channel=False)
+    recipe = wanted.recipe
+    assert recipe.to_dict() == {"mode": "int8", "per_channel": False, "range": "average", "exclude": ["SOFTMAX"]}
+    recipe.save(tmp_path / "recipe.json")
+    assert fewbits.Recipe.load(tmp_path / "recipe.json") == recipe == fewbits.Recipe.of(recipe.to_dict())
+    for given in (recipe, recipe.to_dict(), json.loads((tmp_path / "recipe.json").read_text())):
+        assert fewbits.quantize(classifier, given, images).to_bytes() == wanted.to_bytes()
+    again = dataclasses.replace(recipe, mode="weights", min_elements=16)
+    assert (
+        fewbits.quantize(classifier, again).to_bytes()
+        == fewbits.quantize(
+            classifier, "weights", min_elements=16, per_channel=False, range="average", exclude=["SOFTMAX"]
+        ).to_bytes()
+    )
+    for bad, message in (
+        ({"mode": "int8", "exlude": []}, "no 'exlude'; did you mean 'exclude'"),
+        ({"exclude": []}, "needs a 'mode'"),
+        ({"mode": "int7"}, "mode"),
+        ({"mode": "int8", "exclude": "SOFTMAX"}, r"write \['SOFTMAX'\]"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=message):
+            fewbits.quantize(classifier, bad, images)
+    with pytest.raises(InvalidArgumentError, match="rounding: say it in the recipe"):
+        fewbits.quantize(classifier, recipe, images, rounding="nearest")
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(InvalidArgumentError, match="broken.json is no recipe"):
+        fewbits.Recipe.load(tmp_path / "broken.json")
 
 
 def test_counts_and_choices(classifier, images):

@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .._api import Mode, Quantized, calibrate, load, quantize
+from .._api import Quantized, calibrate, load, quantize
 from .._data import as_array
 from .._native import Calibration, Dataset, Model, Preprocess, TensorSpec
 from .._progress import Progress
+from .._recipe import Mode
 from ..errors import InvalidArgumentError, InvalidDataError, UnsupportedError
 
 
