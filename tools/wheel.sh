@@ -58,7 +58,7 @@ fi
 raw=$PWD/build/wheel-raw
 rm -rf "$raw"
 PKG_CONFIG_PATH="$libraries/pkgconfig" "$maker/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
-  --no-build-isolation . -w "$raw" -C build-dir=build/wheel-build ${FEWBITS_WHEEL_FLAGS:-}
+  --no-build-isolation . -w "$raw" -C build-dir=build/wheel-build
 mkdir -p "$dist"
 PATH="$maker/bin:$PATH" "$maker/bin/auditwheel" repair --strip "$raw"/fewbits-*.whl -w "$dist"
 ls -l "$dist"

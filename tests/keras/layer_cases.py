@@ -218,6 +218,10 @@ def recurrent():
     yield layer("lstm_activations", lambda: L.LSTM(7, activation="relu", recurrent_activation="hard_sigmoid"), LINE)
     yield layer("gru_reset_before", lambda: L.GRU(7, reset_after=False, bias_initializer=noise), LINE)
     yield layer("rnn_of_cell", lambda: L.RNN(L.LSTMCell(7), return_sequences=True), LINE)
+    cells = lambda: [L.LSTMCell(7, bias_initializer=noise), L.GRUCell(5, bias_initializer=noise), L.LSTMCell(3)]
+    yield layer("rnn_of_stacked_cells", lambda: L.RNN(cells(), return_sequences=True), LINE)
+    yield layer("rnn_of_stacked_cells_backwards", lambda: L.RNN(cells(), go_backwards=True), LINE)
+    yield "rnn_of_stacked_cells_masked", lambda x: L.RNN(cells(), return_sequences=True, zero_output_for_mask=True)(masked(x)), [LINE]
     yield layer("time_distributed_dense", lambda: L.TimeDistributed(L.Dense(4)), LINE)
     yield layer("time_distributed_conv", lambda: L.TimeDistributed(L.Conv2D(4, 3)), VOLUME)
 

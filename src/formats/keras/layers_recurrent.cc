@@ -1,5 +1,7 @@
 // Recurrent layers as WHILE loops over time, and the wrappers around layers.
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "formats/keras/masks.h"
 #include "formats/options.h"
@@ -88,8 +90,8 @@ std::vector<Argument> initial_states(const LayerCall& call) {
   return states;
 }
 
-// A recurrent layer: its sequence or last output, then its states when it returns them.
-Outputs recurrent(LayerCall& call, Cell::Kind kind) {
+// A recurrent layer: its sequence or last output, then its states when it returns them. `own`: its cell's weights.
+Outputs recurrent(LayerCall& call, Cell::Kind kind, LayerWeights own) {
   GraphBuilder& b = call.b;
   if (call.flag("stateful", false)) return {call.unsupported("stateful=True")};
   if (call.flag("time_major", false)) return {call.unsupported("time_major=True")};
@@ -99,7 +101,6 @@ Outputs recurrent(LayerCall& call, Cell::Kind kind) {
   cell.units = call.integer("units", 0);
   // GRU of Keras 1 and 2.0 had no reset_after: it stood at False.
   cell.reset_after = kind == Cell::Kind::kGru && call.flag("reset_after", call.context.keras_major >= 3);
-  LayerWeights own = call.weights.part("cell");
   LayerCall weights_of(b, call.context, call.class_name, call.config, own);
   const ValueId kernel = weights_of.weight("kernel");
   const ValueId recurrent_kernel = weights_of.weight("recurrent_kernel");
@@ -142,6 +143,7 @@ Outputs recurrent(LayerCall& call, Cell::Kind kind) {
   return out;
 }
 
+Outputs recurrent(LayerCall& call, Cell::Kind kind) { return recurrent(call, kind, call.weights.part("cell")); }
 Outputs simple_rnn(LayerCall& call) { return recurrent(call, Cell::Kind::kSimple); }
 Outputs lstm(LayerCall& call) { return recurrent(call, Cell::Kind::kLstm); }
 Outputs gru(LayerCall& call) { return recurrent(call, Cell::Kind::kGru); }
@@ -234,12 +236,57 @@ Outputs time_distributed(LayerCall& call) {
   return {joined(batch, time, out[0], 1)};
 }
 
+std::optional<Cell::Kind> cell_kind(std::string_view class_name) {
+  if (class_name == "LSTMCell") return Cell::Kind::kLstm;
+  if (class_name == "GRUCell") return Cell::Kind::kGru;
+  if (class_name == "SimpleRNNCell") return Cell::Kind::kSimple;
+  return std::nullopt;
+}
+
+// Cells one on top of the other are layers one behind the other.
+Outputs stacked_cells(LayerCall& call, const Json& cells) {
+  if (!initial_states(call).empty() || call.flag("return_state", false))
+    return {call.unsupported("states of StackedRNNCells")};
+  const ValueId mask = call.mask();
+  const bool backwards = call.flag("go_backwards", false);
+  if (mask != kNoValue && backwards) return {call.unsupported("StackedRNNCells that go backwards over a mask")};
+  const LayerWeights all = call.weights.part("cell").part("cells");
+  std::map<std::string, int> seen;
+  Argument x{call.in(), nullptr};
+  Outputs out;
+  for (size_t i = 0; i < cells.size() && call.b.ok(); ++i) {
+    const Json& cell = cells[i];
+    const bool is_cell = cell.is_object() && cell.contains("config") && cell.value("class_name", Json()).is_string();
+    const std::string class_name = is_cell ? cell["class_name"].get<std::string>() : "no cell";
+    const auto kind = cell_kind(class_name);
+    if (!kind) return {call.unsupported("a cell that is not known: " + class_name)};
+    const bool is_last = i + 1 == cells.size();
+    Json config = cell["config"];
+    config["name"] = fmt::format("{}/{}", call.text("name", "rnn"), i);
+    config["stateful"] = call.flag("stateful", false);
+    config["go_backwards"] = i == 0 && backwards;
+    config["return_sequences"] = !is_last || call.flag("return_sequences", false);
+    config["zero_output_for_mask"] = is_last && call.flag("zero_output_for_mask", false);
+    const int number = seen[class_name]++;
+    LayerWeights own = all.part(snake_case(class_name) + (number == 0 ? "" : fmt::format("_{}", number)));
+    LayerCall inner(call.b, call.context, class_name, config, own);
+    inner.arguments = {x};
+    if (mask != kNoValue) inner.keywords["mask"] = {{mask, nullptr}};
+    out = recurrent(inner, *kind, own);
+    x.value = out[0];
+  }
+  return out;
+}
+
 // RNN(cell): the cell's own configuration, the layer's flags.
 Outputs rnn(LayerCall& call) {
   std::string class_name;
   const Json* cell = wrapped(call, "cell", class_name);
-  if (cell == nullptr || (class_name != "LSTMCell" && class_name != "GRUCell" && class_name != "SimpleRNNCell"))
-    return {call.unsupported("a cell that is not known: " + class_name)};
+  if (cell != nullptr && class_name == "StackedRNNCells" && cell->value("cells", Json()).is_array() &&
+      !(*cell)["cells"].empty())
+    return stacked_cells(call, (*cell)["cells"]);
+  const auto kind = cell_kind(class_name);
+  if (cell == nullptr || !kind) return {call.unsupported("a cell that is not known: " + class_name)};
   Json config = *cell;
   for (const char* key :
        {"return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask", "name"}) {
@@ -248,9 +295,7 @@ Outputs rnn(LayerCall& call) {
   LayerCall inner(call.b, call.context, class_name, config, call.weights);
   inner.arguments = call.arguments;
   inner.keywords = call.keywords;
-  return recurrent(inner, class_name == "LSTMCell"  ? Cell::Kind::kLstm
-                          : class_name == "GRUCell" ? Cell::Kind::kGru
-                                                    : Cell::Kind::kSimple);
+  return recurrent(inner, *kind);
 }
 
 constexpr LayerEntry kLayers[] = {
