@@ -120,6 +120,8 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& pa
 
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->path_ = path;
+  file->identity_ = fmt::format("{} {} {} {}.{:09}", info.st_dev, info.st_ino, info.st_size, info.st_ctim.tv_sec,
+                                info.st_ctim.tv_nsec);
   if (info.st_size == 0) return std::shared_ptr<const MappedFile>(std::move(file));
   const size_t size = static_cast<size_t>(info.st_size);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);

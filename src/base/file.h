@@ -23,10 +23,12 @@ class MappedFile {
 
   std::span<const uint8_t> bytes() const noexcept { return {data_, size_}; }
   const std::string& path() const noexcept { return path_; }
+  // Another one whenever the content has changed, as far as the file system tells: device, file, size, time of its last change.
+  const std::string& identity() const noexcept { return identity_; }
 
  private:
   MappedFile() = default;
-  std::string path_;
+  std::string path_, identity_;
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
 };

@@ -24,6 +24,8 @@ struct VariantSubTypeT;
 
 namespace fewbits {
 
+class MappedFile;
+
 // Indices into Graph::values() and Graph::nodes(); they stay valid while a graph is edited.
 using ValueId = int32_t;
 using NodeId = int32_t;
@@ -173,7 +175,8 @@ struct ExternalBuffer {
 };
 
 struct Model {
-  std::string path;  // where it was read from, for messages; may be empty
+  std::string path;                        // where it was read from, for messages; may be empty
+  std::shared_ptr<const MappedFile> file;  // that its constants lie in, or null
   std::string description;
   std::vector<Graph> graphs;  // at least one; the first is the main one
   std::vector<Signature> signatures;

@@ -17,6 +17,8 @@ constexpr size_t kAlignment = 64;
 // To be raised when a kernel packs in another way under the same name.
 constexpr int kRevision = 1;
 
+constexpr std::string_view kOfFile = "file ";  // begins the name of packs that are known by their place in one
+
 struct Header {
   char magic[8];
   uint64_t index_bytes, file_bytes;
@@ -69,13 +71,27 @@ std::map<std::string, PackPlace> find_packs(std::span<const uint8_t> file) {
   return places;
 }
 
-Packs::Packs(std::string path) : path_(std::move(path)) {
+Packs::Packs(std::string path, std::shared_ptr<const MappedFile> model)
+    : path_(std::move(path)), model_(std::move(model)) {
   auto file = MappedFile::open(path_);
   if (!file) return;
   file_ = *std::move(file);
   for (const auto& [key, place] : find_packs(file_->bytes())) {
     entries_[key] = {{}, reinterpret_cast<const std::byte*>(file_->bytes().data()) + place.offset, place.bytes};
   }
+}
+
+// Packs of a model's file begin with its identity.
+std::string Packs::name_of(const PackSource& source) const {
+  if (path_.empty()) return fmt::format("{} {}", source.data, source.bytes);
+  if (model_ != nullptr && source.lasting) {
+    const auto* data = static_cast<const uint8_t*>(source.data);
+    const std::span<const uint8_t> file = model_->bytes();
+    if (std::less_equal<>()(file.data(), data) && std::less<>()(data, file.data() + file.size())) {
+      return fmt::format("{}{} +{} {}", kOfFile, model_->identity(), data - file.data(), source.bytes);
+    }
+  }
+  return fingerprint(source.data, source.bytes);
 }
 
 Packs::Bytes Packs::find(const std::string& key, size_t bytes) const {
@@ -92,9 +108,7 @@ Packs::Bytes Packs::get(const PackSource& source, size_t bytes, const std::funct
     return made;
   };
   if (path_.empty() && !source.lasting) return make();
-  const std::string which =
-      path_.empty() ? fmt::format("{} {}", source.data, source.bytes) : fingerprint(source.data, source.bytes);
-  const std::string key = fmt::format("{} {} {} {}", which, source.how, kRevision, FEWBITS_VERSION);
+  const std::string key = fmt::format("{} {} {} {}", name_of(source), source.how, kRevision, FEWBITS_VERSION);
   {
     const std::lock_guard lock(mutex_);
     if (Bytes known = find(key, bytes)) return known;
@@ -110,6 +124,10 @@ Packs::Bytes Packs::get(const PackSource& source, size_t bytes, const std::funct
 Status Packs::save() {
   const std::lock_guard lock(mutex_);
   if (path_.empty() || !grown_) return {};
+  const std::string current = model_ == nullptr ? "" : fmt::format("{}{} ", kOfFile, model_->identity());
+  std::erase_if(entries_, [&](const auto& entry) {
+    return entry.first.starts_with(kOfFile) && (current.empty() || !entry.first.starts_with(current));
+  });
   struct Piece {
     Bytes data;
     size_t bytes, offset;

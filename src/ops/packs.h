@@ -37,8 +37,9 @@ class Packs {
   // Without a file.
   Packs() = default;
   // With the packs that the file holds. None where there is no such file, or where it is damaged, or of another version of the
-  // library: save() then writes it anew.
-  explicit Packs(std::string path);
+  // library: save() then writes it anew. Weights that lie in `model` are known by their place in it, others by their content; a
+  // model file that has changed has other packs, and save() drops those of the old one.
+  explicit Packs(std::string path, std::shared_ptr<const MappedFile> model = nullptr);
 
   // `bytes` bytes, aligned to 64, as `pack` wrote them now or before. They live as long as the result.
   Bytes get(const PackSource& source, size_t bytes, const std::function<void(std::byte*)>& pack);
@@ -54,11 +55,12 @@ class Packs {
     size_t bytes = 0;
   };
 
+  std::string name_of(const PackSource& source) const;
   Bytes find(const std::string& key, size_t bytes) const;
 
   std::mutex mutex_;
   std::string path_;
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const MappedFile> file_, model_;
   std::map<std::string, Entry> entries_;
   bool grown_ = false;
 };

@@ -78,6 +78,32 @@ TEST(Packs, AFileIsReadByTheNextAndGrows) {
   EXPECT_EQ(ask.made, 4);
 }
 
+TEST(Packs, WeightsInAModelsFileGoByTheirPlaceUntilItChanges) {
+  const Folder folder;
+  const std::string path = folder.path + "/m.packs", model_path = folder.path + "/m.tflite";
+  Asked ask;
+  size_t size = 0;
+  for (int version = 0; version < 3; ++version) {
+    std::ofstream(model_path, std::ios::binary) << "weights " << version;
+    for (int start = 0; start < 2; ++start) {
+      const auto model = *MappedFile::open(model_path);
+      const std::vector<uint8_t> inside(model->bytes().begin() + 2, model->bytes().begin() + 9);
+      Packs packs(path, model);
+      const auto pack = packs.get({model->bytes().data() + 2, 7, true, "a"}, 100, [&](std::byte* to) {
+        std::memset(to, version, 100);
+        ++ask.made;
+      });
+      EXPECT_EQ(static_cast<int>(pack.get()[50]), version);
+      const auto copy = ask(packs, inside, "a");  // the same content elsewhere: by content
+      EXPECT_EQ(static_cast<char>(copy.get()[0]), 'x');
+      ASSERT_TRUE(packs.save());
+    }
+    EXPECT_EQ(ask.made, 2 + version);                                         // the copy's content stays the same
+    if (version > 0) EXPECT_LE(std::filesystem::file_size(path), size + 64);  // nothing of the old file is kept
+    size = std::filesystem::file_size(path);
+  }
+}
+
 TEST(Packs, ADamagedFileIsOneWithoutPacks) {
   const Folder folder;
   const std::string path = folder.path + "/m.packs";

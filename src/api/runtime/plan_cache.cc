@@ -49,7 +49,7 @@ Result<SharedPlan> shared_plan(const ModelPtr& model, const runtime::PlanOptions
     }
   }
   // Made without the lock, so that other models need not wait; of two that are made at once the first stays.
-  options.packs = pack_cache.empty() ? cache().packs_of(model.get()) : std::make_shared<Packs>(pack_cache);
+  options.packs = pack_cache.empty() ? cache().packs_of(model.get()) : std::make_shared<Packs>(pack_cache, model->file);
   FB_ASSIGN(SharedPlan made, runtime::Plan::make(model, options));
   FB_TRY(options.packs->save());
   const std::lock_guard lock(cache().mutex);

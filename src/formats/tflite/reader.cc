@@ -308,7 +308,9 @@ Result<Model> read_bytes(std::span<const uint8_t> bytes, std::shared_ptr<const v
 
 Result<Model> read_file(const std::string& path) {
   FB_ASSIGN(const auto file, MappedFile::open(path));
-  return read_bytes(file->bytes(), file, path);
+  FB_ASSIGN(Model model, read_bytes(file->bytes(), file, path));
+  model.file = file;
+  return model;
 }
 
 }  // namespace fewbits::tflite_format
