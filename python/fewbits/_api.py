@@ -143,6 +143,8 @@ def quantize(
     bias_correction: bool = True,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    weight_type: Literal["int8", "int4"] = "int8",
+    block_size: int = 32,
     samples: int = 0,
     seed: int | None = None,
     signature: str = "",
@@ -159,6 +161,7 @@ def quantize(
       the `calibration` of an earlier calibrate().
     rounding: 'mean' keeps the means of filters; bias_correction: biases take back the shift that rounded weights leave.
     include, exclude: patterns of operator types or output names.
+    weight_type: 'int4' in mode 'weights': the weights of FULLY_CONNECTED, `block_size` inputs under a scale (0: a channel's).
     The rest is as in calibrate() and on the command line, which gives the same bytes.
     """
     float_model = load(model)
@@ -192,6 +195,8 @@ def quantize(
         bias_correction,
         list(include),
         list(exclude),
+        weight_type,
+        block_size,
     )
     return Quantized(result, mode, calibration)
 
