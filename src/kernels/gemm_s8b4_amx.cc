@@ -18,7 +18,7 @@ constexpr size_t kNr = 64;
 constexpr size_t kMr = 64;                     // rows that are worth unpacking weights for again
 constexpr size_t kLeastRows = 8;               // fewer are the vector units' affair
 constexpr size_t kUnpackedBytes = 256 * 1024;  // 16 a depth and panel
-constexpr size_t kGroup = 4;                   // blocks that are multiplied together, a tile of sums each
+constexpr size_t kGroup = 2;                   // blocks that are multiplied together, a tile of sums each
 constexpr size_t kSumsOfTile = kTileRows * kLanes;
 
 // A panel as tiles of W: rows of four inputs by 16 columns.
@@ -60,12 +60,8 @@ struct Tile {
   size_t count_of(size_t group) const noexcept { return smaller(kGroup, product->layout.blocks - group * kGroup); }
 
   FB_INLINE void multiply(size_t group, int32_t* sums) const {
-    switch (count_of(group)) {
-      case 1: return multiply_blocks<1>(group, sums);
-      case 2: return multiply_blocks<2>(group, sums);
-      case 3: return multiply_blocks<3>(group, sums);
-      default: return multiply_blocks<kGroup>(group, sums);
-    }
+    if (count_of(group) == 1) return multiply_blocks<1>(group, sums);
+    multiply_blocks<kGroup>(group, sums);
   }
 
   FB_INLINE void begin(__m512 (&acc)[kTileRows]) const {
