@@ -36,6 +36,8 @@ constexpr const GemmS16S8Kernel* kS16S8[] = {
 constexpr const GemmS8B4Kernel* kS8B4[] = {
 #if defined(__x86_64__)
     &kGemmS8B4Amx, &kGemmS8B4Avx512Vnni, &kGemmS8B4Avx2,
+#elif defined(__aarch64__)
+    &kGemmS8B4NeonDot,
 #endif
     &kGemmS8B4Ref};
 

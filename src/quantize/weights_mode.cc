@@ -100,7 +100,7 @@ class WeightsMode {
     }
     if (!hybrid && (def.flags & kTable)) return gather_in_int8(g, id, decision);
     decision.treatment = hybrid ? Treatment::kHybrid : Treatment::kWeightOnly;
-    if (!hybrid && decision.reason.empty()) decision.reason = "its weights are stored in int8 and computed in float";
+    if (!hybrid) decision.reason = "its weights are stored in int8 and computed in float";
     if (hybrid) {
       set_asymmetric(graph(g).node(id));
       update_version(model_, g, id);
