@@ -58,10 +58,12 @@ def test_dynamic_range(classifier, tmp_path):
 
 
 def test_int4_weights(classifier, tmp_path):
-    small = fewbits.load(fewbits.quantize(classifier, "weights", weight_type="int4", block_size=64)).to_bytes()
+    made = fewbits.quantize(classifier, "weights", weight_type="int4", block_size=64)
+    small = fewbits.load(made).to_bytes()
     assert small == cli(tmp_path, classifier, "--mode", "weights", "--weight-type", "int4", "--block-size", "64")
-    assert len(small) < len(fewbits.load(fewbits.quantize(classifier, "weights")).to_bytes())
     runs_in_litert(small)
+    reasons = {decision.type: decision.reason for decision in made.decisions if decision.treatment == "hybrid"}
+    assert reasons["CONV_2D"] == "only FULLY_CONNECTED has int4 weights: its own are int8"
     with pytest.raises(InvalidArgumentError, match="multiple of 32"):
         fewbits.quantize(classifier, "weights", weight_type="int4", block_size=20)
     with pytest.raises(InvalidArgumentError, match="int8 or int4"):
