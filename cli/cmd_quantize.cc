@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "fewbits/calibrate.h"
 #include "fewbits/quantize.h"
@@ -20,6 +21,8 @@ namespace {
 constexpr const char* kExamples =
     "  fewbits quantize model.tflite -o small.tflite --mode weights\n"
     "      int8 weights, a quarter of the size; needs no data\n"
+    "  fewbits quantize model.tflite -o smaller.tflite --mode weights --weight-type int4 --block-size 64\n"
+    "      int4 weights of FULLY_CONNECTED, each 64 inputs under a scale of their own\n"
     "  fewbits quantize model.tflite -o int8.tflite --mode int8 --calibrate pictures/ --samples 100 --mean 127.5 --std "
     "127.5\n"
     "      integers throughout where that can be, ranges measured on 100 pictures\n"
@@ -35,7 +38,8 @@ constexpr const char* kExamples =
 struct Flags {
   std::string input, output, mode, calibrate, stats, input_type, output_type, range = "minmax", signature, page;
   QuantizeOptions options;
-  std::string rounding = "mean";
+  std::string rounding = "mean", weight_type;
+  std::optional<size_t> block_size;
   bool per_tensor = false, plain_bias = false;
   PreprocessFlags preprocess;
   SampleFlags samples;
@@ -54,6 +58,8 @@ QuantizeOptions quantize_options(const Flags& flags) {
   options.rounding = flags.rounding == "nearest" ? WeightRounding::kNearest : WeightRounding::kKeepMeans;
   options.correct_bias = !flags.plain_bias;
   options.range = flags.range == "average" ? RangeRule::kMovingAverage : RangeRule::kMinMax;
+  if (flags.weight_type == "int4") options.weight_type = DType::kInt4;
+  options.block_size = flags.block_size.value_or(options.block_size);
   if (!flags.input_type.empty()) options.input_type = *dtype_from_name(flags.input_type);
   if (!flags.output_type.empty()) options.output_type = *dtype_from_name(flags.output_type);
   return options;
@@ -80,6 +86,14 @@ void check_usage(const Flags& flags, QuantizeMode mode) {
             "mode {} keeps inputs and outputs in float32; integer ones need an int8 or int16x8 mode", flags.mode));
       }
     }
+  }
+  if (flags.weight_type == "int4" && mode != QuantizeMode::kWeights) {
+    throw UsageError(fmt::format("mode {} has int8 weights; --weight-type int4 needs mode weights", flags.mode));
+  }
+  if (flags.block_size && flags.weight_type != "int4") throw UsageError("--block-size is for --weight-type int4");
+  if (flags.block_size.value_or(0) % 32 != 0) {
+    throw UsageError(
+        fmt::format("--block-size is a multiple of 32, or 0 for one scale a channel, not {}", *flags.block_size));
   }
   if (!flags.stats.empty() && flags.preprocess.given()) {
     throw UsageError("--stats holds how pictures were prepared, so --resize, --mean and the like cannot be given too");
@@ -179,7 +193,9 @@ void print_text(const Summary& report) {
   Table table({{"", Table::Align::kRight}, {""}});
   for (const auto& [treatment, meaning] :
        {std::pair(Treatment::kInteger, "run on integers"),
-        std::pair(Treatment::kHybrid, "have int8 weights and quantize activations as they run"),
+        std::pair(Treatment::kHybrid, report.flags.weight_type == "int4"
+                                          ? "have int4 or int8 weights and quantize activations as they run"
+                                          : "have int8 weights and quantize activations as they run"),
         std::pair(Treatment::kWeightOnly, "have small constants and compute in float"),
         std::pair(Treatment::kFloat, "stay in float")}) {
     if (counts[treatment] > 0) table.add({fmt::format("{}", counts[treatment]), meaning});
@@ -187,6 +203,7 @@ void print_text(const Summary& report) {
   table.print(2);
   print_reasons(report.result.decisions, Treatment::kFloat, "in float because:");
   print_reasons(report.result.decisions, Treatment::kWeightOnly, "not on integers because:");
+  print_reasons(report.result.decisions, Treatment::kHybrid, "not smaller because:");
   for (const std::string& warning : report.warnings) fmt::print("warning: {}\n", warning);
 }
 
@@ -327,6 +344,16 @@ void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
         ->type_name("T")
         ->check(CLI::IsMember({"float32", "int8", "uint8", "int16"}));
   }
+  command
+      ->add_option("--weight-type", flags->weight_type,
+                   "Mode weights: int4 stores the weights of FULLY_CONNECTED in 4 bits, in blocks (int8)")
+      ->type_name("int8|int4")
+      ->check(CLI::IsMember({"int8", "int4"}));
+  command
+      ->add_option("--block-size", flags->block_size,
+                   "With --weight-type int4: so many inputs share a scale, 32, 64, 128 or 256; 0: one scale a channel "
+                   "(32)")
+      ->type_name("N");
   command->add_flag("--per-tensor", flags->per_tensor, "One scale a weight tensor, not one a channel");
   command
       ->add_option("--rounding", flags->rounding,

@@ -145,6 +145,18 @@ static void test_quantize(void) {
   CHECK(fb_quantize(model, &options, ranges, &error) == NULL);
   check_error(&error, FB_INVALID_ARGUMENT, "no type 265");
 
+  fb_quantize_options_init(&options);
+  CHECK(options.block_size == 32 && !options.int4_weights);
+  options.mode = FB_MODE_WEIGHTS;
+  options.int4_weights = true;
+  options.block_size = 40;
+  CHECK(fb_quantize(model, &options, NULL, &error) == NULL);
+  check_error(&error, FB_INVALID_ARGUMENT, "a multiple of 32");
+  options.block_size = 64;
+  fb_model* smaller = fb_quantize(model, &options, NULL, &error);
+  CHECK(smaller != NULL);
+  fb_model_free(smaller);
+
   fb_runtime_free(runtime);
   fb_model_free(small);
   fb_calibration_free(again);

@@ -124,6 +124,34 @@ def test_quantize_modes(tmp_path, ranges, mode):
     assert described["inputs"][0]["dtype"] == described["outputs"][0]["dtype"] == expected
 
 
+def test_int4_weights(tmp_path):
+    out = {}
+    for block, size in (("32", 32), ("0", 0)):
+        out[size] = tmp_path / f"{size}.tflite"
+        arguments = ["quantize", CLASSIFIER, "-o", out[size], "--mode", "weights", "--weight-type", "int4", "--min-elements", "0"]
+        result = run_json(*arguments, "--block-size", block)
+        reasons = {d["type"]: d["reason"] for d in result["decisions"] if d["treatment"] == "hybrid"}
+        assert reasons["FULLY_CONNECTED"] == ""
+        assert reasons["CONV_2D"] == "only FULLY_CONNECTED has int4 weights: its own are int8"
+        assert run_json("run", out[size])["outputs"]
+    text = run(*arguments, "--block-size", "160").stdout
+    assert "1  FULLY_CONNECTED  blocks of 160 do not divide its" in text
+    assert "have int4 or int8 weights" in text
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--mode", "weights", "--block-size", "32"], "--block-size is for --weight-type int4"),
+        (["--mode", "weights", "--weight-type", "int4", "--block-size", "48"], "a multiple of 32, or 0"),
+        (["--mode", "float16", "--weight-type", "int4"], "needs mode weights"),
+        (["--mode", "weights", "--weight-type", "int2"], "int2 not in"),
+    ],
+)
+def test_int4_usage(tmp_path, arguments, message):
+    assert message in run("quantize", CLASSIFIER, "-o", tmp_path / "o.tflite", *arguments, code=2).stderr
+
+
 def test_quantize_text(tmp_path, ranges):
     text = run("quantize", CLASSIFIER, "-o", tmp_path / "o.tflite", "--mode", "int8", "--stats", ranges, "--exclude", "SOFTMAX").stdout
     assert "times smaller" in text

@@ -13,7 +13,7 @@ namespace fewbits {
 class Calibration;
 
 enum class QuantizeMode {
-  kWeights,   // dynamic range: int8 weights, float activations quantized on the fly by the kernels
+  kWeights,   // dynamic range: int8 (or int4) weights, float activations quantized on the fly by the kernels
   kFloat16,   // constants in half precision
   kInt8,      // full integer; what cannot be stays float
   kInt8Only,  // full integer; what cannot be is an error
@@ -40,6 +40,11 @@ struct QuantizeOptions {
   // Patterns of operator types ("CONV_2D"), or of output tensor names with * and ?; an operator is quantized when it matches an
   // include (or there is none) and no exclude.
   std::vector<std::string> include, exclude;
+  // kWeights: the type of the weights of FULLY_CONNECTED, int8 or int4. int4 weights lie in blocks of so many inputs that share a
+  // scale, a multiple of 32, or have one scale a channel (0); those whose inputs such blocks do not divide become int8, as all
+  // other operators' weights do, and the decision says so.
+  DType weight_type = DType::kInt8;
+  size_t block_size = 32;
 };
 
 enum class Treatment {

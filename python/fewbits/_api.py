@@ -144,6 +144,8 @@ def quantize(
     bias_correction: bool = True,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    weight_type: Literal["int8", "int4"] = "int8",
+    block_size: int = 32,
     samples: int = 0,
     seed: int | None = None,
     signature: str = "",
@@ -157,9 +159,10 @@ def quantize(
 
     mode: 'weights' (int8 weights, float activations) and 'float16' need no data; 'int8' (integers, float where it must be),
       'int8-only' (integers or an UnsupportedError, whose `offenders` are the operators in the way) and 'int16x8' need `data`, or
-      the `calibration` of an earlier calibrate(). Or a Recipe, or a dict, of the mode and the options up to `exclude`.
+      the `calibration` of an earlier calibrate(). Or a Recipe, or a dict, of the mode and the options up to `block_size`.
     rounding: 'mean' keeps the means of filters; bias_correction: biases take back the shift that rounded weights leave.
     include, exclude: patterns of operator types or output names.
+    weight_type: 'int4' in mode 'weights': the weights of FULLY_CONNECTED, `block_size` inputs under a scale (0: a channel's).
     The rest is as in calibrate() and on the command line, which gives the same bytes.
     """
     float_model = load(model)
@@ -174,6 +177,8 @@ def quantize(
         bias_correction=bias_correction,
         include=include,
         exclude=exclude,
+        weight_type=weight_type,
+        block_size=block_size,
     )
     if recipe.mode in ("int8", "int8-only", "int16x8") and calibration is None:
         if data is None:
@@ -206,6 +211,8 @@ def quantize(
         recipe.bias_correction,
         list(recipe.include),
         list(recipe.exclude),
+        recipe.weight_type,
+        recipe.block_size,
     )
     return Quantized(result, recipe, calibration)
 

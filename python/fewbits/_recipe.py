@@ -33,6 +33,8 @@ class Recipe:
     bias_correction: bool = True
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    weight_type: Literal["int8", "int4"] = "int8"
+    block_size: int = 32
 
     def __post_init__(self) -> None:
         for name in ("include", "exclude"):

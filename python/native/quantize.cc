@@ -26,7 +26,8 @@ DType type_of(const std::optional<std::string>& name) {
 QuantizeOptions options_of(const std::string& mode, const std::optional<std::string>& input_type,
                            const std::optional<std::string>& output_type, bool per_channel, size_t min_elements,
                            const std::string& range, const std::string& rounding, bool bias_correction,
-                           const std::vector<std::string>& include, const std::vector<std::string>& exclude) {
+                           const std::vector<std::string>& include, const std::vector<std::string>& exclude,
+                           const std::string& weight_type, size_t block_size) {
   QuantizeOptions options;
   options.mode = unwrap(mode_from_name(mode));
   options.input_type = type_of(input_type);
@@ -44,6 +45,8 @@ QuantizeOptions options_of(const std::string& mode, const std::optional<std::str
   options.correct_bias = bias_correction;
   options.include = include;
   options.exclude = exclude;
+  options.weight_type = type_of(weight_type);
+  options.block_size = block_size;
   return options;
 }
 
@@ -67,9 +70,9 @@ QuantizeResult quantize(const PyModel& model, const std::string& mode, const Cal
                         const std::optional<std::string>& input_type, const std::optional<std::string>& output_type,
                         bool per_channel, size_t min_elements, const std::string& range, const std::string& rounding,
                         bool bias_correction, const std::vector<std::string>& include,
-                        const std::vector<std::string>& exclude) {
+                        const std::vector<std::string>& exclude, const std::string& weight_type, size_t block_size) {
   const QuantizeOptions options = options_of(mode, input_type, output_type, per_channel, min_elements, range, rounding,
-                                             bias_correction, include, exclude);
+                                             bias_correction, include, exclude, weight_type, block_size);
   auto result = [&] {
     nb::gil_scoped_release release;
     return quantize_model(*model.model, options, calibration);
@@ -141,7 +144,7 @@ void bind_quantize(nb::module_& module) {
   module.def("quantize", &quantize, nb::arg("model"), nb::arg("mode"), nb::arg("calibration").none(),
              nb::arg("input_type").none(), nb::arg("output_type").none(), nb::arg("per_channel"),
              nb::arg("min_elements"), nb::arg("range"), nb::arg("rounding"), nb::arg("bias_correction"),
-             nb::arg("include"), nb::arg("exclude"));
+             nb::arg("include"), nb::arg("exclude"), nb::arg("weight_type"), nb::arg("block_size"));
 }
 
 }  // namespace fewbits::python

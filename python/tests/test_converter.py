@@ -57,6 +57,19 @@ def test_dynamic_range(classifier, tmp_path):
     runs_in_litert(tflite_quant_model)
 
 
+def test_int4_weights(classifier, tmp_path):
+    made = fewbits.quantize(classifier, "weights", weight_type="int4", block_size=64)
+    small = fewbits.load(made).to_bytes()
+    assert small == cli(tmp_path, classifier, "--mode", "weights", "--weight-type", "int4", "--block-size", "64")
+    runs_in_litert(small)
+    reasons = {decision.type: decision.reason for decision in made.decisions if decision.treatment == "hybrid"}
+    assert reasons["CONV_2D"] == "only FULLY_CONNECTED has int4 weights: its own are int8"
+    with pytest.raises(InvalidArgumentError, match="multiple of 32"):
+        fewbits.quantize(classifier, "weights", weight_type="int4", block_size=20)
+    with pytest.raises(InvalidArgumentError, match="int8 or int4"):
+        fewbits.quantize(classifier, "weights", weight_type="int16")
+
+
 @pytest.mark.parametrize("option", [tf.lite.Optimize.OPTIMIZE_FOR_SIZE, tf.lite.Optimize.OPTIMIZE_FOR_LATENCY])
 def test_older_options_mean_the_default(option, classifier, tmp_path):
     converter = tf.lite.TFLiteConverter.from_tflite(classifier)

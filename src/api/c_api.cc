@@ -52,6 +52,7 @@ fb_quantize_options default_quantize_options() {
   options.mode = FB_MODE_INT8;
   options.input_type = options.output_type = FB_DTYPE_DEFAULT;
   options.min_elements = fewbits::QuantizeOptions().min_elements;
+  options.block_size = fewbits::QuantizeOptions().block_size;
   return options;
 }
 
@@ -118,6 +119,8 @@ Result<fewbits::QuantizeOptions> convert(const fb_quantize_options& from) {
   to.range = from.average_range ? fewbits::RangeRule::kMovingAverage : fewbits::RangeRule::kMinMax;
   to.include = strings(from.include);
   to.exclude = strings(from.exclude);
+  if (from.int4_weights) to.weight_type = fewbits::DType::kInt4;
+  to.block_size = from.block_size;
   return to;
 }
 

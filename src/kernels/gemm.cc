@@ -2,8 +2,10 @@
 #include "kernels/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/gemm_kernels.h"
+#include "kernels/gemm_s8b4.h"
 #include "kernels/select.h"
 
 namespace fewbits {
@@ -31,6 +33,14 @@ constexpr const GemmS16S8Kernel* kS16S8[] = {
 #endif
     &kGemmS16S8Ref};
 
+constexpr const GemmS8B4Kernel* kS8B4[] = {
+#if defined(__x86_64__)
+    &kGemmS8B4Amx, &kGemmS8B4Avx512Vnni, &kGemmS8B4Avx2,
+#elif defined(__aarch64__)
+    &kGemmS8B4NeonDot,
+#endif
+    &kGemmS8B4Ref};
+
 constexpr size_t divide_up(size_t a, size_t b) noexcept { return (a + b - 1) / b; }
 
 constexpr size_t kTasksPerThread = 4;
@@ -45,11 +55,20 @@ size_t unit_of(const Kernel& kernel, const typename Kernel::Args& args) noexcept
   return args.a.run > 0 ? args.a.run : kernel.mr;
 }
 
+template <class Kernel>
+size_t weight_bytes(const Kernel& kernel, const typename Kernel::Args& args) noexcept {
+  if constexpr (std::is_same_v<Kernel, GemmS8B4Kernel>) {
+    return packed_b4_size(args.n, args.a.tap_k, args.block);
+  } else {
+    return kernel.packed_size(args.n, args.a.taps, args.a.tap_k);
+  }
+}
+
 // All columns of some rows, handed on in blocks.
 template <class Kernel>
 void run_rows(const Kernel& kernel, const typename Kernel::Args& args, size_t begin, size_t end, RowsTo rows) noexcept {
   size_t block = end - begin;
-  if (rows.sink != nullptr && kernel.packed_size(args.n, args.a.taps, args.a.tap_k) <= kWeightsToPassAgain) {
+  if (rows.sink != nullptr && weight_bytes(kernel, args) <= kWeightsToPassAgain) {
     block = divide_up(rows.sink->at_once(), unit_of(kernel, args)) * unit_of(kernel, args);
   }
   for (size_t m = begin; m < end; m += block) {
@@ -97,6 +116,7 @@ void run(const ThreadPool* pool, const Kernel& kernel, const typename Kernel::Ar
 std::span<const GemmF32Kernel* const> gemm_f32_kernels() noexcept { return kF32; }
 std::span<const GemmS8Kernel* const> gemm_s8_kernels() noexcept { return kS8; }
 std::span<const GemmS16S8Kernel* const> gemm_s16s8_kernels() noexcept { return kS16S8; }
+std::span<const GemmS8B4Kernel* const> gemm_s8b4_kernels() noexcept { return kS8B4; }
 
 const GemmF32Kernel& select_gemm_f32(Isa isa) noexcept {
   std::span<const GemmF32Kernel* const> exact = gemm_f32_kernels();
@@ -110,6 +130,7 @@ const GemmF32Kernel& select_fast_gemm_f32(Isa isa, size_t m, size_t n, size_t k)
 }
 const GemmS8Kernel& select_gemm_s8(Isa isa) noexcept { return first_usable(gemm_s8_kernels(), isa); }
 const GemmS16S8Kernel& select_gemm_s16s8(Isa isa) noexcept { return first_usable(gemm_s16s8_kernels(), isa); }
+const GemmS8B4Kernel& select_gemm_s8b4(Isa isa) noexcept { return first_usable(gemm_s8b4_kernels(), isa); }
 
 void run_gemm(const ThreadPool* pool, const GemmF32Kernel& kernel, const GemmF32Args& args, RowsTo rows) noexcept {
   run(pool, kernel, args, rows);
@@ -118,6 +139,10 @@ void run_gemm(const ThreadPool* pool, const GemmS8Kernel& kernel, const GemmS8Ar
   run(pool, kernel, args, rows);
 }
 void run_gemm(const ThreadPool* pool, const GemmS16S8Kernel& kernel, const GemmS16S8Args& args, RowsTo rows) noexcept {
+  run(pool, kernel, args, rows);
+}
+
+void run_gemm(const ThreadPool* pool, const GemmS8B4Kernel& kernel, const GemmS8B4Args& args, RowsTo rows) noexcept {
   run(pool, kernel, args, rows);
 }
 

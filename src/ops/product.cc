@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/half.h"
+#include "kernels/gemm_s8b4.h"
 #include "ops/sparse_constant.h"
 #include "schema/tflite.h"
 
@@ -21,7 +23,8 @@ Result<std::vector<float>> weight_scales(const OpContext& context, const Product
   const QuantParams& quant = *weights.quant;
   const auto channels = static_cast<size_t>(operands.channels);
   if (quant.details != nullptr) {
-    return context.fail(ErrorCode::kUnsupported, "the weights '{}' are not quantized by the affine rule",
+    return context.fail(ErrorCode::kUnsupported,
+                        "the weights '{}' are not quantized by scales of the tensor or its channels",
                         weights.value->name);
   }
   const size_t count = quant.scale.size();
@@ -138,6 +141,7 @@ Result<ProductSpec> product_spec(const OpContext& context, const ProductOperands
     FB_ASSIGN(spec.float_limits, activation_range(context, operands.activation));
   }
   if (spec.scheme == Scheme::kFloat) return spec;
+  if (spec.scheme == Scheme::kHybrid && is_blockwise(operands.weights)) return spec;  // see blockwise_weights()
   FB_ASSIGN(spec.scales, weight_scales(context, operands));
   spec.weight_zero_point = operands.weights.zero_point();
   if (spec.scheme != Scheme::kHybrid) FB_TRY(fill_integers(context, operands, spec));
@@ -247,6 +251,50 @@ PackedBytes::PackedBytes(const WeightData& weights, std::string how, size_t byte
   }
   const size_t source = weights.count * std::max<size_t>(weights.bits, 8) / 8;
   bytes_ = weights.packs->get({weights.data, source, weights.lasting, std::move(how)}, bytes, pack);
+}
+
+bool is_blockwise(const TensorInfo& weights) noexcept {
+  return weights.quant->details != nullptr &&
+         weights.quant->details->type == tflite::QuantizationDetails::BlockwiseQuantization;
+}
+
+Result<BlockwiseWeights> blockwise_weights(const OpContext& context, const TensorInfo& weights, size_t units,
+                                           size_t depth) {
+  const auto* details = weights.quant->details->AsBlockwiseQuantization();
+  const std::string& name = weights.value->name;
+  if (weights.dtype != DType::kInt4 || !weights.is_const || weights.value->sparsity != nullptr) {
+    return context.fail(ErrorCode::kUnsupported,
+                        "the weights '{}' are quantized in blocks, which only dense constants of int4 may be", name);
+  }
+  if (details->block_size <= 0 || depth % static_cast<size_t>(details->block_size) != 0) {
+    return context.fail(ErrorCode::kInvalidModel, "the weights '{}' have {} inputs, which blocks of {} do not divide",
+                        name, depth, details->block_size);
+  }
+  BlockwiseWeights blocks{.block = static_cast<size_t>(details->block_size)};
+  if (blocks.block % kLeastBlock != 0) {
+    return context.fail(ErrorCode::kUnsupported, "the weights '{}' have blocks of {}, not of a multiple of {}", name,
+                        blocks.block, kLeastBlock);
+  }
+  if (details->zero_points >= 0) {
+    return context.fail(ErrorCode::kUnsupported, "the blocks of the weights '{}' have zero points", name);
+  }
+  const Value* scales = context.graph->valid(details->scales) ? &context.graph->value(details->scales) : nullptr;
+  if (scales == nullptr || !scales->is_const || scales->data.as<uint16_t>().size() < units * (depth / blocks.block)) {
+    return context.fail(ErrorCode::kInvalidModel, "the weights '{}' lack the {} scales of their blocks", name,
+                        units * (depth / blocks.block));
+  }
+  if (scales->dtype != DType::kFloat16) {
+    return context.fail(ErrorCode::kUnsupported, "the scales '{}' of blocks of weights are {}, not float16",
+                        scales->name, dtype_name(scales->dtype));
+  }
+  blocks.scales = scales->data.as<uint16_t>().data();
+  for (const uint16_t scale : scales->data.as<uint16_t>()) {
+    const float real = half_to_float(scale);
+    if (!(real >= 0) || !std::isfinite(real)) {
+      return context.fail(ErrorCode::kInvalidModel, "the weights '{}' have the scale {}", name, real);
+    }
+  }
+  return blocks;
 }
 
 const void* LiveWeights::elements(const void* operand, std::byte* workspace) const noexcept {

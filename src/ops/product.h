@@ -112,6 +112,17 @@ class WorkspaceLayout {
   size_t size_ = 0;
 };
 
+// Constant int4 weights in blocks along their last dimension, each with a float16 scale.
+struct BlockwiseWeights {
+  size_t block = 0;
+  const uint16_t* scales = nullptr;  // [n, k / block], of the model
+};
+// Whether the weights are quantized so (BlockwiseQuantization, with anything in it).
+bool is_blockwise(const TensorInfo& weights) noexcept;
+// The blocks of weights [units, depth]; an error says what is not as LiteRT runs it.
+Result<BlockwiseWeights> blockwise_weights(const OpContext& context, const TensorInfo& weights, size_t units,
+                                           size_t depth);
+
 // Weights that are not constant: int4 and int2 are unpacked into workspace in every run.
 class LiveWeights {
  public:

@@ -1,6 +1,8 @@
 // The entry: checks options, prepares the graph, and hands over to the mode.
 #include "quantize/quantize.h"
 
+#include <cstdint>
+
 #include "ops/evaluate.h"
 #include "passes/fold_constants.h"
 #include "quantize/algorithms/mean_rounding.h"
@@ -36,6 +38,22 @@ namespace {
 
 bool is_integer_mode(Mode mode) { return mode == Mode::kInt8 || mode == Mode::kInt8Only || mode == Mode::kInt16x8; }
 
+Status check_small_weights(const Options& options) {
+  if (options.weight_type == DType::kInt8) return {};
+  if (options.weight_type != DType::kInt4) {
+    return fail(ErrorCode::kInvalidArgument, "weights can be int8 or int4, not {}", dtype_name(options.weight_type));
+  }
+  if (options.mode != Mode::kWeights) {
+    return fail(ErrorCode::kInvalidArgument, "mode {} has int8 weights; int4 ones need mode weights",
+                mode_name(options.mode));
+  }
+  if (options.block_size % 32 != 0 || options.block_size > INT32_MAX) {
+    return fail(ErrorCode::kInvalidArgument, "blocks of int4 weights are a multiple of 32 inputs, or 0: not {}",
+                options.block_size);
+  }
+  return {};
+}
+
 Result<Options> complete(Options options) {
   const DType unset = options.mode == Mode::kInt8Only ? DType::kInt8 : DType::kFloat32;
   for (DType* type : {&options.input_type, &options.output_type}) {
@@ -54,6 +72,7 @@ Result<Options> complete(Options options) {
                   dtype_name(*type));
     }
   }
+  FB_TRY(check_small_weights(options));
   return options;
 }
 

@@ -293,6 +293,80 @@ TEST(WeightsMode, OnlyLargeConstants) {
   EXPECT_EQ(only(g, Op::CONV_2D).version, 5);
 }
 
+const tflite::BlockwiseQuantizationT* blocks_of(const Value& value) {
+  return value.quant.details == nullptr ? nullptr : value.quant.details->AsBlockwiseQuantization();
+}
+
+TEST(WeightsMode, Int4InBlocksForFullyConnectedAndInt8ForTheRest) {
+  Options options;
+  options.min_elements = 200;
+  options.weight_type = DType::kInt4;
+  options.block_size = 64;
+  const auto out = quantize_as(small_network(), Mode::kWeights, options);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& g = out->model.main();
+  const Node& dense = only(g, Op::FULLY_CONNECTED);
+  const Value& weights = g.value(dense.inputs[1]);
+  EXPECT_EQ(weights.dtype, DType::kInt4);
+  EXPECT_EQ(weights.data.bytes().size(), 320u);
+  const auto* blocks = blocks_of(weights);
+  ASSERT_NE(blocks, nullptr);
+  EXPECT_EQ(blocks->block_size, 64);
+  EXPECT_EQ(blocks->zero_points, -1);
+  const Value& scales = g.value(blocks->scales);
+  EXPECT_EQ(scales.dtype, DType::kFloat16);
+  EXPECT_EQ(scales.shape, (Shape{5, 2}));
+  EXPECT_EQ(dense.version, 12);
+  EXPECT_EQ(g.value(only(g, Op::CONV_2D).inputs[1]).dtype, DType::kInt8);
+  EXPECT_EQ(out->decisions[0].reason, "only FULLY_CONNECTED has int4 weights: its own are int8");
+  EXPECT_EQ(out->decisions[3].treatment, Treatment::kHybrid);
+  EXPECT_EQ(out->decisions[3].reason, "");
+}
+
+TEST(WeightsMode, BlocksThatDoNotFitLeaveInt8) {
+  Options options;
+  options.min_elements = 0;
+  options.weight_type = DType::kInt4;
+  options.block_size = 96;
+  const auto out = quantize_as(small_network(), Mode::kWeights, options);
+  ASSERT_TRUE(out) << out.error().message;
+  const Graph& g = out->model.main();
+  EXPECT_EQ(g.value(only(g, Op::FULLY_CONNECTED).inputs[1]).dtype, DType::kInt8);
+  EXPECT_EQ(out->decisions[3].reason, "blocks of 96 do not divide its 128 inputs: its weights are int8");
+}
+
+TEST(WeightsMode, Int4WithAScaleAChannel) {
+  Options options;
+  options.min_elements = 200;
+  options.weight_type = DType::kInt4;
+  options.block_size = 0;
+  for (const auto& [per_channel, scales, version] : {std::tuple{true, 5u, 12}, std::tuple{false, 1u, 10}}) {
+    options.per_channel = per_channel;
+    const auto out = quantize_as(small_network(), Mode::kWeights, options);
+    ASSERT_TRUE(out) << out.error().message;
+    const Node& dense = only(out->model.main(), Op::FULLY_CONNECTED);
+    const Value& weights = out->model.main().value(dense.inputs[1]);
+    EXPECT_EQ(weights.dtype, DType::kInt4);
+    EXPECT_EQ(weights.quant.scale.size(), scales);
+    EXPECT_EQ(weights.quant.details, nullptr);
+    EXPECT_EQ(dense.version, version);
+  }
+}
+
+TEST(WeightsMode, OnlyInt8AndInt4AndTheirBlocks) {
+  const auto message = [](Mode mode, DType type, size_t block) {
+    Options options;
+    options.weight_type = type;
+    options.block_size = block;
+    const auto out = quantize_as(small_network(), mode, options);
+    return out ? std::string() : out.error().message;
+  };
+  EXPECT_EQ(message(Mode::kWeights, DType::kInt2, 32), "weights can be int8 or int4, not int2");
+  EXPECT_EQ(message(Mode::kInt8, DType::kInt4, 32), "mode int8 has int8 weights; int4 ones need mode weights");
+  EXPECT_EQ(message(Mode::kWeights, DType::kInt4, 48),
+            "blocks of int4 weights are a multiple of 32 inputs, or 0: not 48");
+}
+
 TEST(WeightsMode, TablesAreLookedUpInInt8) {
   Model model;
   model.graphs.resize(1);

@@ -4,6 +4,8 @@
 #include <map>
 #include <tuple>
 
+#include "base/half.h"
+#include "quantize/algorithms/small_blocks.h"
 #include "quantize/internal.h"
 #include "quantize/params.h"
 #include "quantize/select.h"
@@ -20,6 +22,7 @@ class WeightsMode {
     for (size_t g = 0; g < model_.graphs.size(); ++g) {
       dequantized_.clear();
       stored_.clear();
+      stored_small_.clear();
       const std::vector<NodeId> order = model_.graphs[g].order();
       for (NodeId id : order) FB_TRY(decide(static_cast<int32_t>(g), id));
     }
@@ -91,7 +94,8 @@ class WeightsMode {
     for (size_t i : weights) {
       const ValueId source = node.inputs[i];
       const int axis = scale_axis(def, i, hybrid, graph(g).value(source));
-      const ValueId stored = stored_as_int8(g, node, source, axis);
+      const bool small = options_.weight_type == DType::kInt4 && fits_int4(g, node, i, decision);
+      const ValueId stored = small ? stored_as_int4(g, source) : stored_as_int8(g, node, source, axis);
       graph(g).node(id).inputs[i] = hybrid || (def.flags & kTable) ? stored : dequantized(g, stored, source, id);
     }
     if (!hybrid && (def.flags & kTable)) return gather_in_int8(g, id, decision);
@@ -102,6 +106,63 @@ class WeightsMode {
       update_version(model_, g, id);
     }
     return {};
+  }
+
+  // Whether operand i can be int4; if not, the decision gets the reason.
+  bool fits_int4(int32_t g, const Node& node, size_t i, Decision& decision) {
+    if (node.op != Op::FULLY_CONNECTED) {
+      decision.reason = "only FULLY_CONNECTED has int4 weights: its own are int8";
+      return false;
+    }
+    const Shape& shape = graph(g).value(node.inputs[i]).shape;
+    const auto depth = static_cast<size_t>(shape.back());
+    if (options_.block_size == 0 || depth % options_.block_size == 0) return true;
+    decision.reason =
+        fmt::format("blocks of {} do not divide its {} inputs: its weights are int8", options_.block_size, depth);
+    return false;
+  }
+
+  ValueId stored_as_int4(int32_t g, ValueId source) {
+    const auto known = stored_small_.find(source);
+    if (known != stored_small_.end()) return known->second;
+    Value value = graph(g).value(source);
+    const size_t block = options_.block_size, depth = static_cast<size_t>(value.shape.back());
+    SmallData& kept = shared_small_[value.data.identity()];
+    if (kept.packed.empty()) {
+      const auto floats = value.data.as<float>();
+      const size_t its_block = block > 0 ? block : options_.per_channel ? depth : floats.size();
+      SmallWeights weights = quantize_int4(floats, its_block);
+      kept = {ConstData::own(std::move(weights.packed)), {}, std::move(weights.scales)};
+      std::vector<uint16_t> halves(kept.scales.size());
+      float_to_half(kept.scales.data(), halves.data(), halves.size());
+      kept.halves = ConstData::own(std::move(halves));
+    }
+    value.quant = {};
+    if (block == 0) {
+      value.quant = {.scale = kept.scales, .zero_point = std::vector<int64_t>(kept.scales.size(), 0)};
+    } else {
+      value.quant.details = blocks_of(g, value, kept.halves);
+    }
+    value.dtype = DType::kInt4;
+    value.data = kept.packed;
+    return stored_small_[source] = graph(g).add_value(std::move(value));
+  }
+
+  // Details that name a new tensor of scales, [units, depth / block].
+  std::shared_ptr<const tflite::QuantizationDetailsUnion> blocks_of(int32_t g, const Value& weights,
+                                                                    const ConstData& halves) {
+    const auto block = static_cast<int32_t>(options_.block_size);
+    const int32_t depth = weights.shape.back();
+    Value scales{.name = weights.name + "_scales", .dtype = DType::kFloat16, .has_rank = true, .is_const = true};
+    scales.shape = {static_cast<int32_t>(element_count(weights.shape)) / depth, depth / block};
+    scales.data = halves;
+    tflite::BlockwiseQuantizationT table;
+    table.scales = graph(g).add_value(std::move(scales));
+    table.zero_points = -1;
+    table.block_size = block;
+    auto details = std::make_shared<tflite::QuantizationDetailsUnion>();
+    details->Set(table);
+    return details;
   }
 
   int scale_axis(const OpDef& def, size_t i, bool hybrid, const Value& value) const {
@@ -174,6 +235,12 @@ class WeightsMode {
   std::map<std::pair<ValueId, int>, ValueId> stored_;  // of the graph at hand
   std::map<ValueId, ValueId> dequantized_;
   std::map<std::pair<const void*, int>, std::pair<QuantParams, ConstData>> shared_;
+  struct SmallData {
+    ConstData packed, halves;  // halves: the scales in float16
+    std::vector<float> scales;
+  };
+  std::map<ValueId, ValueId> stored_small_;  // of the graph at hand
+  std::map<const void*, SmallData> shared_small_;
 };
 
 }  // namespace

@@ -35,13 +35,21 @@ class Q:
         return np.broadcast_to(np.atleast_1d(np.asarray(self.zero_point, np.int64)), self.scales.shape)
 
 
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """Quantization by blocks of `size` elements of the last dimension: float16 scales [rows, elements / size]."""
+
+    size: int
+    scales: object
+
+
 @dataclasses.dataclass
 class T:
     """One tensor. `value`: a model input fed with it; `const`: a constant; neither: an intermediate or an output."""
 
     type: str
     shape: tuple | None = None
-    q: Q | None = None
+    q: Q | Blocks | None = None
     value: object = None
     const: object = None
     variable: bool = False
@@ -140,7 +148,14 @@ class Graph:
         tensor.sparsity = spec.sparsity
         if spec.signature is not None:
             tensor.shapeSignature = list(spec.signature)
-        if spec.q is not None:
+        if isinstance(spec.q, Blocks):
+            details = schema.BlockwiseQuantizationT()
+            details.blockSize, details.zeroPoints = spec.q.size, -1
+            details.scales = self.add(const(np.asarray(spec.q.scales, np.float16)))
+            tensor.name = spec.name or f"t{len(self.table.tensors)}"
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.details, tensor.quantization.detailsType = details, 2
+        elif spec.q is not None:
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale = spec.q.scales
             tensor.quantization.zeroPoint = spec.q.zero_points

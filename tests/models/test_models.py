@@ -90,3 +90,22 @@ def quantize(values, detail):
         return values.astype(detail["dtype"])
     info = np.iinfo(detail["dtype"])
     return np.clip(np.round(values / scale) + zero, info.min, info.max).astype(detail["dtype"])
+
+
+def decibels(reference, other):
+    reference, other = (np.concatenate([np.ravel(a).astype(np.float64) for run in runs for a in run.values()]) for runs in (reference, other))
+    return 10 * np.log10(np.square(reference).sum() / np.square(reference - other).sum())
+
+
+@pytest.mark.parametrize("block", [32, 128, 0])
+@pytest.mark.parametrize("model", [m for m in FLOATS if m.name == "mlperf_tiny_ad_float"], ids=lambda m: m.name)
+def test_int4_weights_run_in_litert_and_agree(model, block, tmp_path):
+    """An autoencoder of ten FULLY_CONNECTED, with activations: XNNPACK applies them, LiteRT's own kernel for blocks does not."""
+    details = oracle.interpreter(model.path).get_input_details()
+    inputs = real_models.make_inputs(details, 3, 4)
+    target = tmp_path / "int4.tflite"
+    product.fewbits("quantize", model.path, "-o", target, "--mode", "weights", "--weight-type", "int4", "--block-size", block)
+    assert target.stat().st_size < 0.17 * model.path.stat().st_size
+    floats, theirs = oracle.run(model.path, inputs), oracle.run(target, inputs, reference=False)
+    ours = product.run(target, inputs, tmp_path)
+    assert decibels(theirs, ours) > decibels(floats, theirs) + 10

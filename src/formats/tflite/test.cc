@@ -98,6 +98,38 @@ TEST(TfliteFormat, UnknownOperatorsPassThrough) {
   EXPECT_EQ(node.custom_options.bytes()[2], 3);
 }
 
+// Scales of blocks are tensors that no operator reads: they are written, under the number that they have there, and what nothing
+// names is not.
+TEST(TfliteFormat, ScalesOfBlocksFollowTheirWeights) {
+  Model model = small_network();
+  Graph& g = model.main();
+  fewbits::testing::add_floats(g, "left over", {500}, std::vector<float>(500, 1));
+  const Node& dense = g.node(g.order()[3]);
+  ASSERT_EQ(dense.op, Op::FULLY_CONNECTED);
+  tflite::BlockwiseQuantizationT blocks;
+  blocks.scales =
+      fewbits::testing::add_const<uint16_t>(g, "scales", {5, 4}, std::vector<uint16_t>(20, 0x3c00), DType::kFloat16);
+  blocks.zero_points = -1;
+  blocks.block_size = 32;
+  auto details = std::make_shared<tflite::QuantizationDetailsUnion>();
+  details->Set(blocks);
+  Value& weights = g.value(dense.inputs[1]);
+  weights.dtype = DType::kInt4;
+  weights.data = ConstData::own(std::vector<uint8_t>(320, 0x11));
+  weights.quant = {.details = details};
+  const auto back = read(bytes_of(model));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->main().value_count(), g.value_count() - 1);
+  const Value& read_weights = back->main().value(back->main().node(3).inputs[1]);
+  ASSERT_NE(read_weights.quant.details, nullptr);
+  const auto* read_blocks = read_weights.quant.details->AsBlockwiseQuantization();
+  ASSERT_NE(read_blocks, nullptr);
+  EXPECT_EQ(read_blocks->block_size, 32);
+  EXPECT_EQ(read_blocks->zero_points, -1);
+  ASSERT_TRUE(back->main().valid(read_blocks->scales));
+  EXPECT_EQ(back->main().value(read_blocks->scales).name, "scales");
+}
+
 TEST(TfliteFormat, LargeModelsKeepBuffersBehindTheFlatbuffer) {
   const Model model = small_network();
   WriteOptions options;

@@ -44,6 +44,33 @@ class BufferTable {
   std::map<std::pair<const void*, size_t>, uint32_t> index_;
 };
 
+// The fields of quantization details that are numbers of tensors.
+std::vector<int32_t*> tensor_fields(tflite::QuantizationDetailsUnion& details) {
+  if (auto* blocks = details.AsBlockwiseQuantization()) return {&blocks->scales, &blocks->zero_points};
+  if (auto* axes = details.AsMultiAxisQuantization()) return {&axes->scales, &axes->zero_points};
+  return {};
+}
+
+// Details as they are written: tensors go by other numbers there.
+tflite::QuantizationDetailsUnion renumbered(const tflite::QuantizationDetailsUnion& details,
+                                            const std::vector<ValueId>& numbers) {
+  tflite::QuantizationDetailsUnion copy = details;
+  for (int32_t* field : tensor_fields(copy)) {
+    const bool known = *field >= 0 && static_cast<size_t>(*field) < numbers.size();
+    if (known) *field = numbers[static_cast<size_t>(*field)];
+  }
+  return copy;
+}
+
+// The values that a tensor's parameters name.
+std::vector<ValueId> named_by(const QuantParams& quant) {
+  std::vector<ValueId> ids;
+  if (quant.details == nullptr) return ids;
+  tflite::QuantizationDetailsUnion copy = *quant.details;
+  for (const int32_t* field : tensor_fields(copy)) ids.push_back(*field);
+  return ids;
+}
+
 // Which values of a graph are written, and under which number.
 std::vector<ValueId> number_values(const Model& model, size_t graph_index) {
   const Graph& graph = model.graphs[graph_index];
@@ -65,12 +92,17 @@ std::vector<ValueId> number_values(const Model& model, size_t graph_index) {
     for (const SignatureTensor& tensor : signature.inputs) number[static_cast<size_t>(tensor.value)] = 0;
     for (const SignatureTensor& tensor : signature.outputs) number[static_cast<size_t>(tensor.value)] = 0;
   }
-  // Tensors named by quantization details (blockwise scales) are reached through numbers in the details: keep all then.
-  bool keep_all = false;
-  for (size_t i = 0; i < number.size(); ++i) keep_all |= graph.value(static_cast<ValueId>(i)).quant.details != nullptr;
+  // Scales and zero points of weights in blocks are tensors that nothing but the weights' parameters names.
+  for (size_t i = 0; i < number.size(); ++i) {
+    if (number[i] == kNoValue) continue;
+    const Value& value = graph.value(static_cast<ValueId>(i));
+    for (ValueId id : named_by(value.quant)) {
+      if (graph.valid(id)) number[static_cast<size_t>(id)] = 0;
+    }
+  }
   ValueId next = 0;
   for (ValueId& n : number) {
-    if (n == 0 || keep_all) n = next++;
+    if (n == 0) n = next++;
   }
   return number;
 }
@@ -203,7 +235,8 @@ class Writer {
     return builder_.CreateVector(list);
   }
 
-  Offset<tflite::QuantizationParameters> write_quantization(const QuantParams& quant) {
+  Offset<tflite::QuantizationParameters> write_quantization(const QuantParams& quant,
+                                                            const std::vector<ValueId>& numbers) {
     if (quant.scale.empty() && quant.min.empty() && quant.max.empty() && quant.details == nullptr) return 0;
     const auto floats = [&](const std::vector<float>& values) {
       return values.empty() ? 0 : builder_.CreateVector(values);
@@ -222,15 +255,15 @@ class Writer {
     Offset<void> details = 0;
     if (quant.details != nullptr) {
       type = quant.details->type;
-      details = quant.details->Pack(builder_);
+      details = renumbered(*quant.details, numbers).Pack(builder_);
     }
     return tflite::CreateQuantizationParameters(builder_, min, max, scale, zero_point, type, details, quant.axis);
   }
 
-  Offset<tflite::Tensor> write_tensor(const Value& value) {
+  Offset<tflite::Tensor> write_tensor(const Value& value, const std::vector<ValueId>& numbers) {
     const auto shape = builder_.CreateVector(value.shape);
     const auto name = builder_.CreateString(value.name);
-    const auto quantization = write_quantization(value.quant);
+    const auto quantization = write_quantization(value.quant, numbers);
     const auto sparsity = value.sparsity ? tflite::CreateSparsityParameters(builder_, value.sparsity.get()) : 0;
     const auto signature = value.shape_signature.empty() ? 0 : builder_.CreateVector(value.shape_signature);
     std::vector<Offset<tflite::VariantSubType>> variants;
@@ -269,7 +302,8 @@ class Writer {
     const Graph& graph = model_.graphs[g];
     std::vector<Offset<tflite::Tensor>> tensors;
     for (size_t i = 0; i < graph.value_count(); ++i) {
-      if (numbers_[g][i] != kNoValue) tensors.push_back(write_tensor(graph.value(static_cast<ValueId>(i))));
+      if (numbers_[g][i] != kNoValue)
+        tensors.push_back(write_tensor(graph.value(static_cast<ValueId>(i)), numbers_[g]));
     }
     std::vector<Offset<tflite::Operator>> operators;
     for (NodeId id : graph.order()) operators.push_back(write_operator(graph.node(id), numbers_[g]));

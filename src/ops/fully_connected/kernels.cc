@@ -1,4 +1,5 @@
 // prepare() of the fully_connected family.
+#include "kernels/gemm_s8b4.h"
 #include "ops/dynamic_rows.h"
 #include "ops/fully_connected/op.h"
 #include "ops/product.h"
@@ -100,14 +101,73 @@ class DenseKernel final : public RowKernel {
   size_t pack_ = 0, bias_ = 0, rows_ = 0, scales_ = 0, zero_points_ = 0;
 };
 
-template <class GemmType, bool kHybrid = false>
-Prepared make_dense(const DenseShape& shape, ProductSpec spec, const WeightData& weights, bool symmetric = true) {
-  auto kernel = std::make_unique<DenseKernel<GemmType, kHybrid>>(shape, std::move(spec), weights, symmetric);
+// Floats under int4 weights in blocks. Rows are quantized asymmetrically whatever the operator's option says, as LiteRT does.
+class BlockwiseDenseKernel final : public RowKernel {
+ public:
+  BlockwiseDenseKernel(const DenseShape& shape, const ProductSpec& spec, const void* weights,
+                       const BlockwiseWeights& blocks)
+      : gemm_(select_gemm_s8b4(isa())) {
+    // Not shared with other plans: weights and scales are two tensors, and packing them is quick.
+    auto packed = allocate_pack(packed_b4_size(shape.units, shape.depth, blocks.block));
+    pack_b4({.data = static_cast<const uint8_t*>(weights),
+             .scales = blocks.scales,
+             .n = shape.units,
+             .k = shape.depth,
+             .block = blocks.block},
+            packed.get());
+    packed_ = std::move(packed);
+    args_ = {.a = {.row_stride = shape.depth, .tap_k = shape.depth},
+             .m = shape.rows,
+             .n = shape.units,
+             .block = blocks.block,
+             .packed = packed_.get(),
+             .out_stride = shape.units,
+             .lo = spec.float_limits.lo,
+             .hi = spec.float_limits.hi};
+    has_bias_ = spec.has_bias;
+    rows_ = layout_.add(shape.rows * shape.depth);
+    scales_ = layout_.add(shape.rows * sizeof(float));
+    zero_points_ = layout_.add(shape.rows * sizeof(int32_t));
+  }
+
+  size_t workspace() const noexcept { return layout_.size(); }
+  std::string choice() const { return fmt::format("hybrid {}", gemm_.name); }
+
+  void run_rows(const RunArgs& run, RowsTo to) const noexcept override {
+    GemmS8B4Args args = args_;
+    auto* rows = reinterpret_cast<int8_t*>(run.workspace + rows_);
+    auto* scales = reinterpret_cast<float*>(run.workspace + scales_);
+    auto* zero_points = reinterpret_cast<int32_t*>(run.workspace + zero_points_);
+    quantize_rows(run.pool, in<float>(run, 0), args.m, args.a.tap_k, false, rows, scales, zero_points);
+    args.a.data = rows;
+    args.row_scale = scales;
+    args.row_zero_point = zero_points;
+    if (has_bias_) args.bias = in<float>(run, 2);
+    args.out = out<float>(run);
+    run_gemm(run.pool, gemm_, args, to);
+  }
+
+ private:
+  const GemmS8B4Kernel& gemm_;
+  std::shared_ptr<const std::byte> packed_;
+  GemmS8B4Args args_;
+  bool has_bias_ = false;
+  WorkspaceLayout layout_;
+  size_t rows_ = 0, scales_ = 0, zero_points_ = 0;
+};
+
+template <class Kernel>
+Prepared prepared_dense(std::unique_ptr<Kernel> kernel) {
   Prepared prepared;
   prepared.workspace = kernel->workspace();
   prepared.choice = kernel->choice();
   prepared.kernel = std::move(kernel);
   return prepared;
+}
+
+template <class GemmType, bool kHybrid = false>
+Prepared make_dense(const DenseShape& shape, ProductSpec spec, const WeightData& weights, bool symmetric = true) {
+  return prepared_dense(std::make_unique<DenseKernel<GemmType, kHybrid>>(shape, std::move(spec), weights, symmetric));
 }
 
 }  // namespace
@@ -128,6 +188,10 @@ Result<Prepared> prepare_fully_connected(const OpContext& context) {
                                                      options.fused_activation_function, true}));
   spec.rounding = Rounding::kOnce;
   spec.short_rule = ShortRule::kOnce;
+  if (spec.scheme == Scheme::kHybrid && is_blockwise(weights)) {
+    FB_ASSIGN(const BlockwiseWeights blocks, blockwise_weights(context, weights, shape.units, shape.depth));
+    return prepared_dense(std::make_unique<BlockwiseDenseKernel>(shape, spec, weights.data, blocks));
+  }
   FB_ASSIGN(const WeightData data, weight_data(context, weights));
   switch (spec.scheme) {
     case Scheme::kFloat: return make_dense<GemmF32Kernel>(shape, std::move(spec), data);

@@ -56,7 +56,7 @@ int32_t version_of_types(const OpContext& context) {
     case DType::kInt8: return narrow ? 10 : 4;
     case DType::kFloat32:
       if (weights != DType::kInt8 && !narrow) return 1;
-      if (context.inputs[1].quant->per_axis()) return 12;
+      if (context.inputs[1].quant->per_axis() || context.inputs[1].quant->details != nullptr) return 12;
       if (narrow) return 10;
       return options_of(context).asymmetric_quantize_inputs ? 9 : 3;
     default: return 1;

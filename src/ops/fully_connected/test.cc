@@ -93,6 +93,77 @@ TEST(FullyConnected, HybridQuantizesEachRow) {
   }
 }
 
+// Weights [units, 64] in two blocks of 32 under a float input [rows, 64], with the scales as an operand of no operator.
+struct Blockwise {
+  Blockwise(int32_t rows, const std::vector<uint8_t>& weights, const std::vector<uint16_t>& scales,
+            const std::vector<float>& x, tflite::FullyConnectedOptionsT options = {}) {
+    const auto units = static_cast<int32_t>(weights.size() / 32);
+    auto any = std::make_shared<tflite::QuantizationDetailsUnion>();
+    details.block_size = 32;
+    details.zero_points = -1;
+    details.scales = 0;
+    any->Set(details);
+    Value scale{.name = "scales", .dtype = DType::kFloat16, .shape = {units, 2}, .is_const = true};
+    scale.data = ConstData::own(scales);
+    EXPECT_EQ(op.model().graphs[0].add_value(std::move(scale)), details.scales);
+    op.options(std::move(options))
+        .input<float>(DType::kFloat32, {rows, 64}, x)
+        .constant<uint8_t>(DType::kInt4, {units, 64}, weights, {.details = any})
+        .output(DType::kFloat32);
+    stored = any;
+  }
+  Status run() { return op.run(); }
+
+  tflite::BlockwiseQuantizationT details;
+  std::shared_ptr<tflite::QuantizationDetailsUnion> stored;
+  OneOp op{Op::FULLY_CONNECTED};
+};
+
+constexpr uint16_t kHalfOne = 0x3c00, kHalfTwo = 0x4000;
+
+TEST(FullyConnected, BlocksHaveTheirOwnScalesAndTheActivationIsApplied) {
+  tflite::FullyConnectedOptionsT options;
+  options.fused_activation_function = tflite::ActivationFunctionType::RELU;
+  // Inputs 0 to 255 in steps that a row of 255 steps holds exactly; weights 1 in the first block, -2 or 3 in the second.
+  std::vector<float> x(64, 1);
+  x[0] = 255;
+  x[63] = 0;
+  std::vector<uint8_t> weights(64, 0x11);
+  std::fill(weights.begin() + 16, weights.begin() + 32, uint8_t{0xee});
+  std::fill(weights.begin() + 48, weights.end(), uint8_t{0x33});
+  Blockwise node(1, weights, {kHalfOne, kHalfTwo, kHalfTwo, kHalfOne}, x, options);
+  ASSERT_TRUE(node.run());
+  // (255 + 31) * 1 - 2 * 31 * 2 = 162; (255 + 31) * 2 + 3 * 31 = 665.
+  EXPECT_EQ(node.op.result<float>(), (std::vector<float>{162, 665}));
+  std::fill(weights.begin(), weights.begin() + 16, uint8_t{0xff});
+  Blockwise negative(1, weights, {kHalfOne, kHalfTwo, kHalfTwo, kHalfOne}, x, options);
+  ASSERT_TRUE(negative.run());
+  EXPECT_EQ(negative.op.result<float>(), (std::vector<float>{0, 665}));
+}
+
+TEST(FullyConnected, BlocksThatAreNotAsLiteRtRunsThemAreRefused) {
+  const std::vector<uint8_t> weights(64, 0x11);
+  const auto error = [&](auto change) {
+    Blockwise node(1, weights, std::vector<uint16_t>(4, kHalfOne), std::vector<float>(64, 1));
+    change(node, *node.stored->AsBlockwiseQuantization(), node.op.model().graphs[0].value(0));
+    const Status status = node.op.prepare();
+    return status ? std::string() : status.error().message;
+  };
+  using Details = tflite::BlockwiseQuantizationT;
+  EXPECT_EQ(error([](auto&, Details&, Value&) {}), "");
+  const auto contains = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  EXPECT_TRUE(
+      contains(error([](auto&, Details& d, Value&) { d.block_size = 48; }), "which blocks of 48 do not divide"));
+  EXPECT_TRUE(contains(error([](auto&, Details& d, Value&) { d.block_size = 0; }), "which blocks of 0 do not divide"));
+  EXPECT_TRUE(contains(error([](auto&, Details& d, Value&) { d.block_size = 16; }), "not of a multiple of 32"));
+  EXPECT_TRUE(contains(error([](auto&, Details& d, Value&) { d.zero_points = 0; }), "have zero points"));
+  EXPECT_TRUE(contains(error([](auto&, Details& d, Value&) { d.scales = 77; }), "lack the 4 scales"));
+  EXPECT_TRUE(contains(error([](auto&, Details& d, Value&) { d.scales = 1; }), "lack the 4 scales"));
+  EXPECT_TRUE(contains(error([](auto&, Details&, Value& v) { v.dtype = DType::kBFloat16; }), "bfloat16, not float16"));
+  const std::vector<uint16_t> infinite(4, 0x7c00);
+  EXPECT_TRUE(contains(error([&](auto&, Details&, Value& v) { v.data = ConstData::own(infinite); }), "the scale inf"));
+}
+
 TEST(FullyConnected, Shapes) {
   const auto shape = [](Shape in, Shape weights, bool keep) {
     tflite::FullyConnectedOptionsT options;

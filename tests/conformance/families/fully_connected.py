@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from builder import opt, value
-from case import rng_for, single_op
+from builder import Blocks, T, const, opt, value
+from case import FLOAT, rng_for, single_op
 from sparse import sparse_dense_cases
 from products import SCHEMES, activation_input, bias, output, weight
-from values import ACTIVATIONS, floats
+from values import ACTIVATIONS, floats, integers
 
 VERSIONS = {
     "float32": 1,
@@ -78,7 +78,44 @@ def dense(
     )
 
 
+def blockwise(shape, units, block, bias_too=True, keep=False, asymmetric=True, wide=False):
+    """int4 weights in blocks. No activation: LiteRT's kernel leaves it out (and XNNPACK, which does not, rounds the scales)."""
+    parts = ("x".join(map(str, shape)), f"n{units}", f"b{block}", "" if bias_too else "nobias", "keep" if keep else "")
+    parts += ("" if asymmetric else "sym", "wide" if wide else "")
+    rng = rng_for("fully_connected", "blockwise", parts)
+    depth = shape[-1]
+    scales = rng.uniform(0.002, 0.2, (units, depth // block)).astype(np.float16)
+    weights = integers(rng, (units, depth), "int8", -8 if wide else -7, 7)
+    operands = [value(floats(rng, shape, 1.0)), T("int4", (units, depth), Blocks(block, scales), const=weights)]
+    if bias_too:
+        operands.append(const(rng.normal(0, 3, units).astype(np.float32)))
+    options = opt("FullyConnected", keepNumDims=keep, asymmetricQuantizeInputs=asymmetric)
+    outputs = [T("float32")]
+    return single_op("FULLY_CONNECTED", "hybrid_int4_blockwise", parts, operands, outputs, options, 12, FLOAT)
+
+
+def blockwise_cases():
+    for shape, units, block in (
+        ((1, 32), 5, 32),
+        ((3, 64), 10, 32),
+        ((1, 256), 33, 64),
+        ((7, 256), 16, 128),
+        ((2, 512), 40, 256),
+        ((17, 384), 70, 32),
+        ((40, 96), 24, 96),
+        ((130, 160), 20, 32),
+        ((5, 1536), 12, 64),
+    ):
+        yield blockwise(shape, units, block)
+    yield blockwise((4, 64), 9, 32, bias_too=False)
+    yield blockwise((2, 3, 64), 9, 32, keep=True)
+    yield blockwise((2, 3, 64), 9, 32)
+    yield blockwise((4, 64), 9, 32, asymmetric=False)
+    yield blockwise((9, 96), 17, 32, wide=True)
+
+
 def cases():
+    yield from blockwise_cases()
     for name in VERSIONS:
         flags = (True, False) if name.startswith("hybrid") else (None,)
         for asymmetric in flags:
