@@ -87,9 +87,9 @@ TEST(Packs, WeightsInAModelsFileGoByTheirPlaceUntilItChanges) {
     std::ofstream(model_path, std::ios::binary) << "weights " << version;
     for (int start = 0; start < 2; ++start) {
       const auto model = *MappedFile::open(model_path);
-      const std::vector<uint8_t> inside(model->bytes().begin() + 2, model->bytes().begin() + 9);
+      const std::vector<uint8_t> inside(model->bytes().begin() + 2, model->bytes().begin() + 8);
       Packs packs(path, model);
-      const auto pack = packs.get({model->bytes().data() + 2, 7, true, "a"}, 100, [&](std::byte* to) {
+      const auto pack = packs.get({model->bytes().data() + 2, 6, true, "a"}, 100, [&](std::byte* to) {
         std::memset(to, version, 100);
         ++ask.made;
       });
