@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,10 +28,19 @@ class Runtime:
 
     strict_fp32: float products multiply float32 and nothing else; processors with AMX else take floats as sums of three bfloat16,
     which is faster and as exact, but rounds otherwise.
+    pack_cache: a file that keeps the weights as this machine's kernels take them, which the next start maps.
     """
 
-    def __init__(self, model: ModelLike, *, threads: int = 1, signature: str = "", strict_fp32: bool = False) -> None:
-        self._native = _native.Runtime(load(model), threads, signature, strict_fp32)
+    def __init__(
+        self,
+        model: ModelLike,
+        *,
+        threads: int = 1,
+        signature: str = "",
+        strict_fp32: bool = False,
+        pack_cache: str | os.PathLike[str] = "",
+    ) -> None:
+        self._native = _native.Runtime(load(model), threads, signature, strict_fp32, os.fspath(pack_cache))
         self.inputs: list[TensorSpec] = self._native.inputs
         self.outputs: list[TensorSpec] = self._native.outputs
 

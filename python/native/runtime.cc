@@ -10,10 +10,11 @@ namespace {
 
 class PyRuntime {
  public:
-  PyRuntime(const PyModel& model, int threads, const std::string& signature, bool strict_fp32) {
+  PyRuntime(const PyModel& model, int threads, const std::string& signature, bool strict_fp32,
+            const std::string& pack_cache) {
     auto made = [&] {
       nb::gil_scoped_release release;
-      return Runtime::make(model.model, {threads, signature, {}, strict_fp32});
+      return Runtime::make(model.model, {threads, signature, {}, strict_fp32, pack_cache});
     }();
     runtime_ = unwrap(std::move(made));
     input_views_->runtime = output_views_->runtime = runtime_;
@@ -173,8 +174,8 @@ void bind_runtime(nb::module_& module) {
         return text + ">";
       });
   nb::class_<PyRuntime>(module, "Runtime")
-      .def(nb::init<const PyModel&, int, const std::string&, bool>(), nb::arg("model"), nb::arg("threads"),
-           nb::arg("signature"), nb::arg("strict_fp32"))
+      .def(nb::init<const PyModel&, int, const std::string&, bool, const std::string&>(), nb::arg("model"),
+           nb::arg("threads"), nb::arg("signature"), nb::arg("strict_fp32"), nb::arg("pack_cache"))
       .def_prop_ro("inputs", &PyRuntime::inputs)
       .def_prop_ro("outputs", &PyRuntime::outputs)
       .def("resize_input", &PyRuntime::resize_input, nb::arg("name"), nb::arg("shape"))

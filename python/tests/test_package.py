@@ -268,6 +268,16 @@ def test_views_spare_the_copies(classifier, images):
         runtime.input("x")
 
 
+def test_packed_weights_are_kept_in_a_file(classifier, images, tmp_path):
+    expected = fewbits.Runtime(classifier)(images[:1])
+    path = tmp_path / "m.packs"
+    for _ in range(2):
+        assert np.array_equal(fewbits.Runtime(classifier, pack_cache=path)(images[:1]), expected)
+        assert path.stat().st_size > 0
+    with pytest.raises(NotFoundError, match="no_folder"):
+        fewbits.Runtime(classifier, pack_cache=tmp_path / "no_folder" / "m.packs")
+
+
 def test_views_outlive_their_runtime(classifier, images):
     runtime = fewbits.Runtime(classifier)
     wanted = runtime(images[:1])
