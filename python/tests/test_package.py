@@ -275,7 +275,7 @@ def test_packed_weights_are_kept_in_a_file(classifier, images, tmp_path):
         assert np.array_equal(fewbits.Runtime(classifier, pack_cache=path)(images[:1]), expected)
         assert path.stat().st_size > 0
     with pytest.raises(NotFoundError, match="no_folder"):
-        fewbits.Runtime(classifier, pack_cache=tmp_path / "no_folder" / "m.packs")
+        fewbits.Runtime(classifier, pack_cache=tmp_path / "no_folder" / "m.packs")(images[:1])
 
 
 def test_views_outlive_their_runtime(classifier, images):
