@@ -36,6 +36,14 @@ Status copy_to_output(DynamicArgs& args, size_t i, const TensorView& value) {
   return {};
 }
 
+tflite::ActivationFunctionType fused_activation(const Node& node) {
+  if (const auto* add = node.options->AsAddOptions()) return add->fused_activation_function;
+  if (const auto* sub = node.options->AsSubOptions()) return sub->fused_activation_function;
+  if (const auto* mul = node.options->AsMulOptions()) return mul->fused_activation_function;
+  if (const auto* div = node.options->AsDivOptions()) return div->fused_activation_function;
+  return tflite::ActivationFunctionType::NONE;
+}
+
 Status infer_same_as_input(OpContext& context) {
   for (TensorInfo& output : context.outputs) {
     output.shape = context.inputs[0].shape;

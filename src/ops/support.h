@@ -83,6 +83,8 @@ T* out(const RunArgs& args, size_t i = 0) noexcept {
 
 // output 0 has the shape of input 0.
 Status infer_same_as_input(OpContext& context);
+// The activation that ADD, SUB, MUL or DIV ends with; NONE of other operators.
+tflite::ActivationFunctionType fused_activation(const Node& node);
 // output 0 is the broadcast of inputs 0 and 1; an error names both shapes when they do not fit.
 Status infer_broadcast(OpContext& context);
 // Marks every output as dynamic.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ops/row_kernel.h"
+#include "ops/support.h"
 #include "schema/tflite.h"
 
 namespace fewbits::runtime {
@@ -15,9 +16,8 @@ const TensorInfo& info(std::span<const TensorInfo> infos, ValueId id) { return i
 
 // Whether the step multiplies floats without a fused activation.
 bool is_product(const Graph& graph, const Step& step) {
-  if (step.def->op != Op::MUL || step.dynamic || graph.node(step.node).options == nullptr) return false;
-  const auto* options = graph.node(step.node).options->AsMulOptions();
-  return options != nullptr && options->fused_activation_function == tflite::ActivationFunctionType::NONE;
+  return step.def->op == Op::MUL && !step.dynamic &&
+         ops::fused_activation(graph.node(step.node)) == tflite::ActivationFunctionType::NONE;
 }
 
 // Of the operands of a product of shape [n, h, w, c] the one of shape [n, 1, 1, c], or -1.
@@ -46,8 +46,9 @@ void join_gates(const Graph& graph, std::span<const TensorInfo> infos, std::vect
   for (Step& step : steps) {
     if (step.def == nullptr || step.dynamic || step.prepared.kernel == nullptr) continue;
     ops::RowKernel* rows = step.prepared.kernel->rows();
+    if (rows == nullptr) continue;
     const ValueId product = step.inputs[0];
-    if (rows == nullptr || readers[static_cast<size_t>(product)] != 1 || uses.is_graph_output(product)) continue;
+    if (readers[static_cast<size_t>(product)] != 1 || uses.is_graph_output(product)) continue;
     const size_t at = maker[static_cast<size_t>(product)];
     if (at == kNobody || steps[at].def == nullptr || !is_product(graph, steps[at])) continue;
     const int gate = gate_of(steps[at], infos);

@@ -9,6 +9,7 @@
 #include "kernels/float_rows.h"
 #include "ops/evaluate.h"
 #include "ops/row_kernel.h"
+#include "ops/support.h"
 #include "schema/tflite.h"
 
 namespace fewbits::runtime {
@@ -38,9 +39,7 @@ struct Stage {
 // LOGISTIC(x), or MUL of x and LOGISTIC(x) without a fused activation.
 bool is_logistic(const Stage& stage) { return stage.node->op == Op::LOGISTIC; }
 bool is_plain_product(const Stage& stage) {
-  const auto* options =
-      stage.node->op == Op::MUL && stage.node->options ? stage.node->options->AsMulOptions() : nullptr;
-  return options != nullptr && options->fused_activation_function == tflite::ActivationFunctionType::NONE;
+  return stage.node->op == Op::MUL && ops::fused_activation(*stage.node) == tflite::ActivationFunctionType::NONE;
 }
 
 class RowChainKernel final : public ops::RowKernel {

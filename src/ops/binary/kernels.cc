@@ -165,19 +165,6 @@ Prepared complex_product(const Broadcast<2>& plan) {
       "mul_c64");
 }
 
-tflite::ActivationFunctionType activation_of(const Node& node) {
-  const auto of = [](const auto* options) {
-    return options == nullptr ? tflite::ActivationFunctionType::NONE : options->fused_activation_function;
-  };
-  switch (node.op) {
-    case Op::ADD: return of(node.options->AsAddOptions());
-    case Op::SUB: return of(node.options->AsSubOptions());
-    case Op::MUL: return of(node.options->AsMulOptions());
-    case Op::DIV: return of(node.options->AsDivOptions());
-    default: return tflite::ActivationFunctionType::NONE;
-  }
-}
-
 }  // namespace
 
 Result<Broadcast<2>> plan_operands(const OpContext& context) {
@@ -198,7 +185,7 @@ Result<Prepared> prepare_arithmetic(const OpContext& context) {
     return prepare_quantized_arithmetic(context, plan);
   }
   if (context.inputs[0].dtype != type) return unsupported_types(context);
-  FB_ASSIGN(const FloatRange range, activation_range(context, activation_of(*context.node)));
+  FB_ASSIGN(const FloatRange range, activation_range(context, fused_activation(*context.node)));
   if (auto rows = f32_rows_kernel(context, plan, range)) return *std::move(rows);
   switch (context.node->op) {
     case Op::ADD: return choose<Sum, float, Half, int16_t, int32_t, int64_t>(context, plan, range, "add");
@@ -209,7 +196,7 @@ Result<Prepared> prepare_arithmetic(const OpContext& context) {
     default: break;
   }
   if (type == DType::kComplex64) {
-    if (activation_of(*context.node) != tflite::ActivationFunctionType::NONE) {
+    if (fused_activation(*context.node) != tflite::ActivationFunctionType::NONE) {
       return context.fail(ErrorCode::kInvalidModel, "complex numbers have no fused activation");
     }
     return complex_product(plan);

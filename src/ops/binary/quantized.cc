@@ -155,14 +155,6 @@ Prepared row_kernel(const OpContext& context, const Broadcast<2>& plan, const Ar
   }
 }
 
-tflite::ActivationFunctionType fused_activation(const Node& node) {
-  if (const auto* add = node.options->AsAddOptions()) return add->fused_activation_function;
-  if (const auto* sub = node.options->AsSubOptions()) return sub->fused_activation_function;
-  if (const auto* mul = node.options->AsMulOptions()) return mul->fused_activation_function;
-  if (const auto* div = node.options->AsDivOptions()) return div->fused_activation_function;
-  return tflite::ActivationFunctionType::NONE;
-}
-
 // log2 of a scale that is a power of two within TFLite's tolerance.
 std::optional<int> power_of_two(float scale) {
   const float exponent = std::log(scale) * (1.0f / std::log(2.0f));
