@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "base/checked.h"
 #include "base/thread_pool.h"
@@ -35,9 +34,9 @@ struct Stage {
   std::vector<size_t> operands;  // of the chain's inputs; that of input 0 stands only in the first stage
   size_t workspace = 0, workspace_at = 0;
   size_t at_once = 1;  // lines that one call makes at most
-  size_t kept = 0,
-         kept_at = 0;  // lines of its output that are kept for the next stage, and where in a section's memory
-  bool ring = false;   // line y of them at y % kept; else the lines of the last call from the first place on
+  // Lines of its output that are kept for the next stage, and where in a section's memory.
+  size_t kept = 0, kept_at = 0;
+  bool ring = false;  // line y of them at y % kept; else the lines of the last call from the first place on
 };
 
 // How lines of one section of an image have come along.
@@ -68,7 +67,8 @@ class BandKernel final : public Kernel {
   void run(const RunArgs& args) const noexcept override {
     const Stage& last = stages_.back();
     const size_t threads = args.pool == nullptr ? 1 : static_cast<size_t>(args.pool->threads());
-    const size_t sections = threads == 1 ? 1 : sections_, lines = last.shape.out_lines;
+    // Two for each thread: the windows at every seam are made twice.
+    const size_t sections = threads == 1 ? 1 : std::min(sections_, 2 * threads), lines = last.shape.out_lines;
     for (size_t image = 0; image < last.shape.images; ++image) {
       with_operands(args, 0, args.in[stages_[0].operands[0]], nullptr, args.pool,
                     [&](const RunArgs& run) { stages_[0].rows->open_image(run, image); });
@@ -246,6 +246,8 @@ class Bands {
     for (size_t s : members) {
       Step& step = steps_[s];
       joined.prepared.choice += (joined.prepared.choice.empty() ? "" : "; ") + step.prepared.choice;
+      auto& declined = joined.prepared.declined;
+      declined.insert(declined.end(), step.prepared.declined.begin(), step.prepared.declined.end());
       if (is_table(step)) {
         stages.back().table = step.prepared.kernel->byte_table();
         stages.back().table_owner = std::move(step.prepared.kernel);
