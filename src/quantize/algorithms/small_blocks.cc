@@ -65,13 +65,14 @@ float best_scale(std::span<const float> block) noexcept {
   return best;
 }
 
-template <class Choose>
-SmallWeights quantize_with(std::span<const float> values, size_t block, const Choose& choose) {
+}  // namespace
+
+SmallWeights quantize_int4(std::span<const float> values, size_t block) {
   SmallWeights out;
   out.packed.resize((values.size() + 1) / 2);
   for (size_t begin = 0; begin < values.size(); begin += block) {
     const auto part = values.subspan(begin, block);
-    const float scale = choose(part), inverse = 1 / scale;
+    const float scale = best_scale(part), inverse = 1 / scale;
     out.scales.push_back(scale);
     for (size_t i = 0; i < block; ++i) {
       const float whole = nearest(part[i], inverse);
@@ -84,19 +85,6 @@ SmallWeights quantize_with(std::span<const float> values, size_t block, const Ch
     }
   }
   return out;
-}
-
-}  // namespace
-
-SmallWeights quantize_int4(std::span<const float> values, size_t block) {
-  return quantize_with(values, block, best_scale);
-}
-
-SmallWeights quantize_int4_to_max(std::span<const float> values, size_t block) {
-  return quantize_with(values, block, [](std::span<const float> part) {
-    const float greatest = greatest_of(part);
-    return greatest == 0 ? 1.0f : half_to_float(float_to_half(greatest / kMost));
-  });
 }
 
 }  // namespace fewbits::quantize

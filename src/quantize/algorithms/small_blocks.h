@@ -19,7 +19,4 @@ struct SmallWeights {
 // little is large is better clipped, and no rounding of scales by a runtime changes what was chosen. Values are finite.
 SmallWeights quantize_int4(std::span<const float> values, size_t block);
 
-// The usual choice, for comparison: max / 7, in float16.
-SmallWeights quantize_int4_to_max(std::span<const float> values, size_t block);
-
 }  // namespace fewbits::quantize
