@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kExamples =
     "  fewbits quantize model.tflite -o small.tflite --mode weights\n"
     "      int8 weights, a quarter of the size; needs no data\n"
-    "  fewbits quantize model.tflite -o smaller.tflite --mode weights --weight-type int4 --block-size 64\n"
+    "  fewbits quantize model.tflite -o smaller.tflite --mode weights --weight-type int4\n"
     "      int4 weights of FULLY_CONNECTED, each 64 inputs under a scale of their own\n"
     "  fewbits quantize model.tflite -o int8.tflite --mode int8 --calibrate pictures/ --samples 100 --mean 127.5 --std "
     "127.5\n"
@@ -352,7 +352,7 @@ void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
   command
       ->add_option("--block-size", flags->block_size,
                    "With --weight-type int4: so many inputs share a scale, 32, 64, 128 or 256; 0: one scale a channel "
-                   "(32)")
+                   "(64)")
       ->type_name("N");
   command->add_flag("--per-tensor", flags->per_tensor, "One scale a weight tensor, not one a channel");
   command

@@ -146,7 +146,7 @@ static void test_quantize(void) {
   check_error(&error, FB_INVALID_ARGUMENT, "no type 265");
 
   fb_quantize_options_init(&options);
-  CHECK(options.block_size == 32 && !options.int4_weights);
+  CHECK(options.block_size == 64 && !options.int4_weights);
   options.mode = FB_MODE_WEIGHTS;
   options.int4_weights = true;
   options.block_size = 40;

@@ -44,7 +44,7 @@ struct QuantizeOptions {
   // scale, a multiple of 32, or have one scale a channel (0); those whose inputs such blocks do not divide become int8, as all
   // other operators' weights do, and the decision says so.
   DType weight_type = DType::kInt8;
-  size_t block_size = 32;
+  size_t block_size = 64;
 };
 
 enum class Treatment {

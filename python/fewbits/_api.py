@@ -145,7 +145,7 @@ def quantize(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     weight_type: Literal["int8", "int4"] = "int8",
-    block_size: int = 32,
+    block_size: int = 64,
     samples: int = 0,
     seed: int | None = None,
     signature: str = "",

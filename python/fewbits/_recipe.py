@@ -34,7 +34,7 @@ class Recipe:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     weight_type: Literal["int8", "int4"] = "int8"
-    block_size: int = 32
+    block_size: int = 64
 
     def __post_init__(self) -> None:
         for name in ("include", "exclude"):
