@@ -284,3 +284,11 @@ def test_absurd_shapes(tmp_path, dims):
 def test_nodes_in_a_circle(tmp_path):
     nodes = [helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Neg", ["a"], ["b"])]
     refused(save(tmp_path / "model.onnx", nodes, [("x", FLOAT, [1])], [("b", FLOAT, [1])]), "nothing before it makes its input 'b'", tmp_path)
+
+
+@pytest.mark.parametrize("nodes, words", [
+    ([helper.make_node("Constant", [], [], value=numpy_helper.from_array(np.zeros(1, np.float32)))], "has no output"),
+    ([helper.make_node("Sum", [], ["y"])], "y"), ([helper.make_node("Concat", [], ["y"], axis=0)], "y")])
+def test_nodes_without_outputs_or_inputs(tmp_path, nodes, words):
+    nodes.append(helper.make_node("Neg", ["x"], ["z"]))
+    refused(save(tmp_path / "model.onnx", nodes, [("x", FLOAT, [1])], [("z", FLOAT, [1])]), words, tmp_path)

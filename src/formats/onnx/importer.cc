@@ -251,12 +251,13 @@ Status Importer::map_node(proto::Node& node, GraphBuilder& builder) {
   if (const proto::Function* function = find_function(node)) return map_function(*function, node, builder);
   const OpEntry* entry = find_entry(node.domain(), node.op_type());
   if (entry == nullptr) return fail(ErrorCode::kUnsupported, "the operator is unknown");
+  if (node.output_size() == 0) return fail(ErrorCode::kInvalidModel, "it has no output");
   for (const std::string& input : node.input()) {
     if (!input.empty() && find(input) == kNoValue) {
       return fail(ErrorCode::kInvalidModel, "nothing before it makes its input '{}'", input);
     }
   }
-  builder.set_scope(!node.name().empty() ? node.name() : node.output_size() > 0 ? node.output(0) : node.op_type());
+  builder.set_scope(!node.name().empty() ? node.name() : node.output(0));
   Call call(*this, builder, node, opset_of(node.domain() == "com.microsoft" ? "" : node.domain()));
   entry->map(call);
   FB_TRY(builder.status());
