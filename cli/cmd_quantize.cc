@@ -40,7 +40,7 @@ struct Flags {
   QuantizeOptions options;
   std::string rounding = "mean", weight_type;
   std::optional<size_t> block_size;
-  bool per_tensor = false, plain_bias = false;
+  bool per_tensor = false, plain_bias = false, whole_ranges = false;
   PreprocessFlags preprocess;
   SampleFlags samples;
   ThreadFlag threads;
@@ -57,6 +57,7 @@ QuantizeOptions quantize_options(const Flags& flags) {
   options.per_channel = !flags.per_tensor;
   options.rounding = flags.rounding == "nearest" ? WeightRounding::kNearest : WeightRounding::kKeepMeans;
   options.correct_bias = !flags.plain_bias;
+  options.cut_ranges = !flags.whole_ranges;
   options.range = flags.range == "average" ? RangeRule::kMovingAverage : RangeRule::kMinMax;
   if (flags.weight_type == "int4") options.weight_type = DType::kInt4;
   options.block_size = flags.block_size.value_or(options.block_size);
@@ -362,6 +363,8 @@ void add_quantize(CLI::App& app, CommonFlags& common, Action& action) {
       ->check(CLI::IsMember({"mean", "nearest"}));
   command->add_flag("--no-bias-correction", flags->plain_bias,
                     "Leave biases as they are: by default they take back the shift that rounded weights cause");
+  command->add_flag("--whole-ranges", flags->whole_ranges,
+                    "Keep ranges as they were seen: by default they end where all readers stop telling numbers apart");
   command
       ->add_option("--min-elements", flags->options.min_elements,
                    "Mode weights leaves smaller constants in float (1024)")

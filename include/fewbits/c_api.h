@@ -157,6 +157,7 @@ typedef struct fb_quantize_options {
   const char* const* exclude;
   bool int4_weights; /* FB_MODE_WEIGHTS: weights of FULLY_CONNECTED in 4 bits */
   size_t block_size; /* 64: so many inputs share a scale, a multiple of 32; 0: one scale a channel */
+  bool whole_ranges; /* FB_MODE_INT8, FB_MODE_INT8_ONLY: do not end ranges where readers stop telling numbers apart */
 } fb_quantize_options;
 
 FB_API void fb_quantize_options_init(fb_quantize_options* options);

@@ -45,6 +45,8 @@ struct QuantizeOptions {
   // other operators' weights do, and the decision says so.
   DType weight_type = DType::kInt8;
   size_t block_size = 64;
+  // kInt8, kInt8Only: ranges end where all readers of a tensor stop telling numbers apart (docs/decisions/009).
+  bool cut_ranges = true;
 };
 
 enum class Treatment {

@@ -146,6 +146,7 @@ def quantize(
     exclude: Sequence[str] = (),
     weight_type: Literal["int8", "int4"] = "int8",
     block_size: int = 64,
+    cut_ranges: bool = True,
     samples: int = 0,
     seed: int | None = None,
     signature: str = "",
@@ -159,8 +160,9 @@ def quantize(
 
     mode: 'weights' (int8 weights, float activations) and 'float16' need no data; 'int8' (integers, float where it must be),
       'int8-only' (integers or an UnsupportedError, whose `offenders` are the operators in the way) and 'int16x8' need `data`, or
-      the `calibration` of an earlier calibrate(). Or a Recipe, or a dict, of the mode and the options up to `block_size`.
+      the `calibration` of an earlier calibrate(). Or a Recipe, or a dict, of the mode and the options up to `cut_ranges`.
     rounding: 'mean' keeps the means of filters; bias_correction: biases take back the shift that rounded weights leave.
+    cut_ranges: in int8, ranges end where all readers of a tensor stop telling numbers apart.
     include, exclude: patterns of operator types or output names.
     weight_type: 'int4' in mode 'weights': the weights of FULLY_CONNECTED, `block_size` inputs under a scale (0: a channel's).
     The rest is as in calibrate() and on the command line, which gives the same bytes.
@@ -179,6 +181,7 @@ def quantize(
         exclude=exclude,
         weight_type=weight_type,
         block_size=block_size,
+        cut_ranges=cut_ranges,
     )
     if recipe.mode in ("int8", "int8-only", "int16x8") and calibration is None:
         if data is None:
@@ -213,6 +216,7 @@ def quantize(
         list(recipe.exclude),
         recipe.weight_type,
         recipe.block_size,
+        recipe.cut_ranges,
     )
     return Quantized(result, recipe, calibration)
 

@@ -35,6 +35,7 @@ class Recipe:
     exclude: Sequence[str] = ()
     weight_type: Literal["int8", "int4"] = "int8"
     block_size: int = 64
+    cut_ranges: bool = True
 
     def __post_init__(self) -> None:
         for name in ("include", "exclude"):

@@ -27,7 +27,7 @@ QuantizeOptions options_of(const std::string& mode, const std::optional<std::str
                            const std::optional<std::string>& output_type, bool per_channel, size_t min_elements,
                            const std::string& range, const std::string& rounding, bool bias_correction,
                            const std::vector<std::string>& include, const std::vector<std::string>& exclude,
-                           const std::string& weight_type, size_t block_size) {
+                           const std::string& weight_type, size_t block_size, bool cut_ranges) {
   QuantizeOptions options;
   options.mode = unwrap(mode_from_name(mode));
   options.input_type = type_of(input_type);
@@ -47,6 +47,7 @@ QuantizeOptions options_of(const std::string& mode, const std::optional<std::str
   options.exclude = exclude;
   options.weight_type = type_of(weight_type);
   options.block_size = block_size;
+  options.cut_ranges = cut_ranges;
   return options;
 }
 
@@ -70,9 +71,10 @@ QuantizeResult quantize(const PyModel& model, const std::string& mode, const Cal
                         const std::optional<std::string>& input_type, const std::optional<std::string>& output_type,
                         bool per_channel, size_t min_elements, const std::string& range, const std::string& rounding,
                         bool bias_correction, const std::vector<std::string>& include,
-                        const std::vector<std::string>& exclude, const std::string& weight_type, size_t block_size) {
+                        const std::vector<std::string>& exclude, const std::string& weight_type, size_t block_size,
+                        bool cut_ranges) {
   const QuantizeOptions options = options_of(mode, input_type, output_type, per_channel, min_elements, range, rounding,
-                                             bias_correction, include, exclude, weight_type, block_size);
+                                             bias_correction, include, exclude, weight_type, block_size, cut_ranges);
   auto result = [&] {
     nb::gil_scoped_release release;
     return quantize_model(*model.model, options, calibration);
@@ -144,7 +146,8 @@ void bind_quantize(nb::module_& module) {
   module.def("quantize", &quantize, nb::arg("model"), nb::arg("mode"), nb::arg("calibration").none(),
              nb::arg("input_type").none(), nb::arg("output_type").none(), nb::arg("per_channel"),
              nb::arg("min_elements"), nb::arg("range"), nb::arg("rounding"), nb::arg("bias_correction"),
-             nb::arg("include"), nb::arg("exclude"), nb::arg("weight_type"), nb::arg("block_size"));
+             nb::arg("include"), nb::arg("exclude"), nb::arg("weight_type"), nb::arg("block_size"),
+             nb::arg("cut_ranges"));
 }
 
 }  // namespace fewbits::python

@@ -121,6 +121,7 @@ Result<fewbits::QuantizeOptions> convert(const fb_quantize_options& from) {
   to.exclude = strings(from.exclude);
   if (from.int4_weights) to.weight_type = fewbits::DType::kInt4;
   to.block_size = from.block_size;
+  to.cut_ranges = !from.whole_ranges;
   return to;
 }
 

@@ -94,6 +94,25 @@ std::set<std::pair<int32_t, ValueId>> inputs_of_biased_products(const Model& mod
   return found;
 }
 
+// What SOFTMAX reads, by subgraph.
+std::set<std::pair<int32_t, ValueId>> inputs_of_softmax(const Model& model) {
+  std::set<std::pair<int32_t, ValueId>> found;
+  for (size_t g = 0; g < model.graphs.size(); ++g) {
+    for (NodeId id : model.graphs[g].order()) {
+      const Node& node = model.graphs[g].node(id);
+      if (node.op == Op::SOFTMAX && !node.inputs.empty()) found.emplace(static_cast<int32_t>(g), node.inputs[0]);
+    }
+  }
+  return found;
+}
+
+// The least of the rows' largest elements.
+float least_top(const float* values, size_t count, size_t depth) {
+  float least = std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < count; i += depth) least = std::min(least, extremes(values + i, depth).max);
+  return least;
+}
+
 std::string describe_value(const Graph& graph, ValueId id) {
   const NodeId producer = UseMap(graph).producer(id);
   return producer < 0 ? fmt::format("input '{}'", graph.value(id).name)
@@ -103,7 +122,10 @@ std::string describe_value(const Graph& graph, ValueId id) {
 class Collector {
  public:
   Collector(const Model& model, const CollectOptions& options)
-      : model_(model), options_(options), with_means_(inputs_of_biased_products(model)) {
+      : model_(model),
+        options_(options),
+        with_means_(inputs_of_biased_products(model)),
+        with_tops_(inputs_of_softmax(model)) {
     statistics_.fingerprint = model_fingerprint(model);
   }
 
@@ -121,9 +143,10 @@ class Collector {
     TensorStats& stats = statistics_.tensors[{graph, id}];
     if (stats.samples == 0) stats.name = model_.graphs[static_cast<size_t>(graph)].value(id).name;
     stats.add(range.min, range.max);
-    if (range.finite && !tensor.shape.empty() && with_means_.contains({graph, id})) {
-      stats.add_means(channel_means(values, count, static_cast<size_t>(tensor.shape.back())));
-    }
+    if (!range.finite || tensor.shape.empty()) return {};
+    const auto depth = static_cast<size_t>(tensor.shape.back());
+    if (with_means_.contains({graph, id})) stats.add_means(channel_means(values, count, depth));
+    if (with_tops_.contains({graph, id})) stats.least_top = std::min(stats.least_top, least_top(values, count, depth));
     return {};
   }
 
@@ -142,7 +165,7 @@ class Collector {
 
   const Model& model_;
   const CollectOptions& options_;
-  const std::set<std::pair<int32_t, ValueId>> with_means_;
+  const std::set<std::pair<int32_t, ValueId>> with_means_, with_tops_;
   Statistics statistics_;
 };
 

@@ -1,6 +1,6 @@
 // Statistics as JSON: {"format": "fewbits-statistics", "version": 1, "model": fingerprint, "samples": n, "preprocess": {...},
 // "tensors": [{"graph", "value", "name", "samples", "min", "max", "first": [min, max], "rest": [min, max],
-// "mean_sums": [...] where channels have means}]}.
+// "mean_sums": [...] where channels have means, "least_top" of what SOFTMAX reads}]}.
 #include "calibrate/statistics_file.h"
 
 #include <cmath>
@@ -61,6 +61,7 @@ TensorStats read_tensor(const json& object) {
   stats.rest_min = object.at("rest").at(0);
   stats.rest_max = object.at("rest").at(1);
   if (object.contains("mean_sums")) stats.mean_sums = object.at("mean_sums").get<std::vector<int64_t>>();
+  if (object.contains("least_top")) stats.least_top = object.at("least_top");
   if (stats.samples == 0 || !std::isfinite(stats.min) || !std::isfinite(stats.max) || stats.min > stats.max) {
     throw std::invalid_argument(fmt::format("tensor '{}' has no range", stats.name));
   }
@@ -81,6 +82,7 @@ std::string statistics_text(const StatisticsFile& file) {
                        {"first", {stats.first_min, stats.first_max}},
                        {"rest", {stats.rest_min, stats.rest_max}}});
     if (!stats.mean_sums.empty()) tensors.back()["mean_sums"] = stats.mean_sums;
+    if (std::isfinite(stats.least_top)) tensors.back()["least_top"] = stats.least_top;
   }
   const json document = {{"format", kFormat},
                          {"version", kVersion},

@@ -9,8 +9,10 @@
 namespace fewbits::evaluate {
 
 LayerComparer::LayerComparer(const Model& reference, const Model& other) : reference_(reference), other_(other) {
-  for (size_t g = 0; g < std::min(reference.graphs.size(), other.graphs.size()); ++g)
+  for (size_t g = 0; g < std::min(reference.graphs.size(), other.graphs.size()); ++g) {
     pair_graph(static_cast<int32_t>(g));
+    find_unseen(static_cast<int32_t>(g));
+  }
 }
 
 void LayerComparer::pair_graph(int32_t g) {
@@ -43,6 +45,52 @@ void LayerComparer::pair_graph(int32_t g) {
   }
 }
 
+// Asks over far more than the codes' range what readers see of it.
+void LayerComparer::find_unseen(int32_t g) {
+  std::map<ValueId, quantize::Interval> ends;
+  std::map<ValueId, quantize::Codes> values;
+  for (const Layer& layer : layers_) {
+    const Value& other = value(other_, layer.other);
+    if (layer.reference.first != g || other.dtype != DType::kInt8 || other.quant.scale.size() != 1) continue;
+    const float scale = other.quant.scale[0], zero = static_cast<float>(other.quant.zero());
+    const quantize::Interval end{(-128 - zero) * scale, (127 - zero) * scale};
+    const float wide = 2 * (end.max - end.min);
+    ends[layer.reference.second] = end;
+    values[layer.reference.second] = {{end.min - wide, end.max + wide}, scale};
+  }
+  const auto visible = quantize::visible_ranges(reference_, g, {}, values, [](NodeId) { return true; });
+  const Graph& graph = reference_.graphs[static_cast<size_t>(g)];
+  const UseMap uses(graph);
+  for (Layer& layer : layers_) {
+    const ValueId id = layer.reference.second;
+    if (layer.reference.first != g || !ends.contains(id)) continue;
+    const quantize::Interval end = ends.at(id);
+    const float step = values.at(id).step;
+    if (const auto seen = visible.find(id); seen != visible.end()) {
+      if (seen->second.min >= end.min - step) layer.unseen_beyond.min = end.min;
+      if (seen->second.max <= end.max + step) layer.unseen_beyond.max = end.max;
+    }
+    const auto readers = uses.consumers(id);
+    if (readers.size() != 1 || uses.is_graph_output(id) || graph.node(readers[0]).op != Op::SOFTMAX) continue;
+    layer.softmax_depth = quantize::softmax_depth(graph, graph.node(readers[0]));
+    if (layer.softmax_depth) layer.unseen_beyond.min = end.min;
+  }
+}
+
+void LayerComparer::clip_unseen(const Layer& layer, OwnedTensor& tensor) {
+  if (tensor.dtype != DType::kFloat32 || tensor.shape.empty()) return;
+  const quantize::Interval beyond = layer.unseen_beyond;
+  const std::span<float> numbers(reinterpret_cast<float*>(tensor.bytes.data()), tensor.bytes.size() / sizeof(float));
+  if (layer.softmax_depth) {
+    const auto depth = static_cast<size_t>(tensor.shape.back());
+    for (size_t i = 0; i < numbers.size(); i += depth) {
+      const auto row = numbers.subspan(i, depth);
+      if (!(beyond.min <= *std::max_element(row.begin(), row.end()) - *layer.softmax_depth)) return;
+    }
+  }
+  for (float& number : numbers) number = number < beyond.min ? beyond.min : number > beyond.max ? beyond.max : number;
+}
+
 const Value& LayerComparer::value(const Model& model, const Key& key) const {
   return model.graphs[static_cast<size_t>(key.first)].value(key.second);
 }
@@ -69,9 +117,10 @@ Status LayerComparer::see_other(int32_t graph, ValueId id, const TensorView& ten
   for (auto at = first; at != last; ++at) {
     Layer& layer = layers_[at->second];
     if (layer.met >= layer.kept.size()) continue;
-    const OwnedTensor& kept = layer.kept[layer.met++];
+    OwnedTensor& kept = layer.kept[layer.met++];
     // Equal names may hide different tensors when the models come from different hands; those have no common measure.
     if (real_count(kept.view()) != real_count(tensor)) continue;
+    clip_unseen(layer, kept);
     FB_TRY(layer.sums.add({kept.view(), &value(reference_, layer.reference).quant},
                           {tensor, &value(other_, layer.other).quant}));
     layer.seen = true;

@@ -7,13 +7,15 @@
 #include <vector>
 
 #include "evaluate/metrics.h"
+#include "quantize/algorithms/visible_range.h"
 
 namespace fewbits::evaluate {
 
 // Compares the float tensors that operators of `reference` make with those of `other` that bear their name, or their name and
 // "_int8", "_int16" or "_uint8". Both models must outlive it. Feed it from the taps of two sessions, for each sample all of the
 // reference first: it keeps copies of that sample's tensors, and no more. Of a tensor that a loop makes many times in a sample,
-// the first kMostRepeats are compared.
+// the first kMostRepeats are compared. Numbers beyond an 8-bit tensor's codes count as its outermost one where no reader of the
+// reference's tensor tells them apart (quantize/algorithms/visible_range.h): ranges are cut there on purpose.
 class LayerComparer {
  public:
   static constexpr size_t kMostRepeats = 8;
@@ -35,10 +37,14 @@ class LayerComparer {
     NodeId producer = 0;
     ErrorSums sums;
     bool seen = false;
-    std::vector<OwnedTensor> kept;  // of this sample
-    size_t met = 0;                 // how many of them the other model has answered
+    quantize::Interval unseen_beyond;     // where the reference may be clipped
+    std::optional<double> softmax_depth;  // unseen_beyond.min only holds this far below each row's largest element
+    std::vector<OwnedTensor> kept;        // of this sample
+    size_t met = 0;                       // how many of them the other model has answered
   };
   void pair_graph(int32_t graph);
+  void find_unseen(int32_t graph);
+  static void clip_unseen(const Layer& layer, OwnedTensor& tensor);
   const Value& value(const Model& model, const Key& key) const;
 
   const Model& reference_;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "schema/tflite.h"
 #include "test_models.h"
 
 namespace fewbits::evaluate {
@@ -54,6 +55,45 @@ TEST(LayerComparer, PairsTwinsAndMeasuresThem) {
   EXPECT_EQ(layers[1].dtype, "int8");
   EXPECT_EQ(layers[1].type, "RELU");
   EXPECT_DOUBLE_EQ(layers[1].error.max_abs, 1);
+}
+
+TEST(LayerComparer, WhatNoReaderSeesIsNoError) {
+  const Model a = chain("r", "s", DType::kFloat32);
+  Model b = chain("r", "s", DType::kInt8);
+  for (ValueId id : {1, 2}) b.main().value(id).quant.zero_point = {-128};  // 0 to 127.5
+  LayerComparer comparer(a, b);
+  const std::vector<float> real{-3, 130};
+  const std::vector<int8_t> codes{-128, 127};
+  comparer.start_sample();
+  for (ValueId id : {1, 2}) ASSERT_TRUE(comparer.see_reference(0, id, view(real)));
+  for (ValueId id : {1, 2}) ASSERT_TRUE(comparer.see_other(0, id, view(codes)));
+  // A RELU reads r: the -3 is 0 to it, and the 130 is not 127.5. The caller reads s.
+  EXPECT_EQ(comparer.results()[0].error.max_abs, 2.5);
+  EXPECT_EQ(comparer.results()[1].error.max_abs, 3);
+}
+
+TEST(LayerComparer, OfWhatSoftmaxReadsRowsDecideWhatItSees) {
+  Model a = chain("r", "s", DType::kFloat32), b = chain("r", "s", DType::kInt8);
+  b.main().value(1).quant = {{0.5f}, {108}};  // -118 to 9.5
+  for (Model* model : {&a, &b}) {
+    Node& reader = model->main().node(1);
+    reader.op = Op::SOFTMAX;
+    auto options = std::make_shared<tflite::BuiltinOptionsUnion>();
+    tflite::SoftmaxOptionsT softmax;
+    softmax.beta = 1;
+    options->Set(softmax);
+    reader.options = std::move(options);
+  }
+  const std::vector<int8_t> codes{-128, 127};
+  const auto worst = [&](std::vector<float> real) {
+    LayerComparer comparer(a, b);
+    comparer.start_sample();
+    EXPECT_TRUE(comparer.see_reference(0, 1, view(real)));
+    EXPECT_TRUE(comparer.see_other(0, 1, view(codes)));
+    return comparer.results()[0].error.max_abs;
+  };
+  EXPECT_EQ(worst({-500, 9.5}), 0);     // e^-118 or e^-500: nothing
+  EXPECT_EQ(worst({-500, -115}), 382);  // near the row's largest element: a third of it, or nothing
 }
 
 TEST(LayerComparer, NamesWithoutCounterpartAreCounted) {

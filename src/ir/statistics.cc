@@ -54,6 +54,7 @@ void TensorStats::merge(const TensorStats& later) noexcept {
   rest_max = d * rest_max + later.rest_max;
   min = std::min(min, later.min);
   max = std::max(max, later.max);
+  least_top = std::min(least_top, later.least_top);
   add_mean_sums(later.mean_sums);
   samples += later.samples;
 }

@@ -29,6 +29,9 @@ struct TensorStats {
   // sums go beyond 64 bits.
   std::vector<int64_t> mean_sums;
 
+  // The least of the largest elements of all rows (the last dimension), of what SOFTMAX reads; infinity of other tensors.
+  float least_top = std::numeric_limits<float>::infinity();
+
   static constexpr double kDecay = 0.95;
   static constexpr double kMeanUnit = 1.0 / (1 << 24);
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "quantize/algorithms/lstm.h"
+#include "quantize/algorithms/visible_range.h"
 #include "quantize/internal.h"
 #include "quantize/params.h"
 #include "quantize/select.h"
@@ -40,6 +41,7 @@ Status IntegerPlan::make() {
       range_[id] = {average ? stats->average_min() : stats->min, average ? stats->average_max() : stats->max, true};
     }
   }
+  cut_ranges();
   for (NodeId id : graph().order()) {
     if (is_integer(id)) group(id);
   }
@@ -182,6 +184,21 @@ void IntegerPlan::leave_refused_scales() {
 }
 
 // ---- groups ----
+
+void IntegerPlan::cut_ranges() {
+  if (!options_.cut_ranges || activation() != DType::kInt8) return;
+  std::map<ValueId, Codes> values;
+  for (const auto& [id, range] : range_) values[id].range = {range.min, range.max};
+  for (const auto& [id, seen] :
+       visible_ranges(model_, graph_, statistics_, values, [&](NodeId node) { return is_integer(node); })) {
+    Range& range = range_.at(id);
+    const float lo = std::max(range.min, seen.min), hi = std::min(range.max, seen.max);
+    // A step further: the outermost codes are to lie outside for sure, wherever rounding the zero point moves them.
+    const float step = (std::max(hi, 0.0f) - std::min(lo, 0.0f)) / 254;
+    range.min = std::max(range.min, lo - step);
+    range.max = std::min(range.max, hi + step);
+  }
+}
 
 ValueId IntegerPlan::root(ValueId id) const {
   while (parent_[static_cast<size_t>(id)] != id) {

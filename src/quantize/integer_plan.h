@@ -44,6 +44,7 @@ class IntegerPlan {
   bool seen(ValueId id) const;
   void leave_islands();
   void leave_refused_scales();
+  void cut_ranges();
   void group(NodeId id);
   std::vector<std::pair<size_t, ValueId>> same_inputs(const Node& node, const QuantRule& rule) const;
   ValueId root(ValueId id) const;
