@@ -141,6 +141,30 @@ TEST(Int8, BiasesStayWithoutCorrection) {
   EXPECT_EQ(only(out->model.main(), Op::FULLY_CONNECTED).inputs.at(2), kNoValue);
 }
 
+TEST(Int8, RangesEndWhereReadersSeeNoFurther) {
+  const Model model = small_network();
+  Statistics statistics = some_statistics(model);
+  const ValueId logits = only(model.main(), Op::SOFTMAX).inputs[0];
+  TensorStats& stats = statistics.tensors[{0, logits}];
+  stats.add(-20, 10);
+  stats.least_top = 5;
+  const auto scale = [&](Mode mode, bool cut) {
+    Options options;
+    options.mode = mode;
+    options.cut_ranges = cut;
+    const auto out = quantize(model, options, &statistics);
+    EXPECT_TRUE(out) << out.error().message;
+    const Graph& g = out->model.main();
+    return g.value(only(g, Op::SOFTMAX).inputs[0]).quant.scale.at(0);
+  };
+  // Five classes; an eighth of a step of 1 / 256. One step more at the lower end.
+  const double low = 5 - std::log(5 * 8 * 256.0);
+  EXPECT_NEAR(scale(Mode::kInt8, true), (10 - low) / 254, 1e-5);
+  EXPECT_NEAR(scale(Mode::kInt8Only, true), (10 - low) / 254, 1e-5);
+  EXPECT_FLOAT_EQ(scale(Mode::kInt8, false), 30.0f / 255);
+  EXPECT_FLOAT_EQ(scale(Mode::kInt16x8, true), 20.0f / 32767);
+}
+
 TEST(Int8, Uint8InterfaceIsTheInt8OneShifted) {
   Options options;
   options.input_type = DType::kUInt8;

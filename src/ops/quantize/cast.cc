@@ -47,37 +47,87 @@ To saturate(From x) noexcept {
   return std::numeric_limits<To>::max();
 }
 
-template <class To, class From>
-To convert(From stored) noexcept {
-  if constexpr (std::is_same_v<From, To>) {
-    return stored;
+// `x` is what number() gives, or an int64 of an integer.
+template <class To, class Number>
+To stored(Number x) noexcept {
+  if constexpr (std::is_same_v<To, Half>) {
+    return Half{float_to_half(static_cast<float>(x))};
+  } else if constexpr (std::is_same_v<To, BFloat16>) {
+    return BFloat16{float_to_bfloat16(static_cast<float>(x))};
+  } else if constexpr (std::is_same_v<To, Bool>) {
+    return Bool{static_cast<uint8_t>(x != 0)};
+  } else if constexpr (std::is_same_v<To, Complex>) {
+    return Complex(static_cast<float>(x), 0.0f);
+  } else if constexpr (std::is_floating_point_v<Number> && std::is_integral_v<To>) {
+    return saturate<To>(x);
   } else {
-    const auto x = number(stored);
-    using Number = std::remove_const_t<decltype(x)>;
-    if constexpr (std::is_same_v<To, Half>) {
-      return Half{float_to_half(static_cast<float>(x))};
-    } else if constexpr (std::is_same_v<To, BFloat16>) {
-      return BFloat16{float_to_bfloat16(static_cast<float>(x))};
-    } else if constexpr (std::is_same_v<To, Bool>) {
-      return Bool{static_cast<uint8_t>(x != 0)};
-    } else if constexpr (std::is_same_v<To, Complex>) {
-      return Complex(static_cast<float>(x), 0.0f);
-    } else if constexpr (std::is_floating_point_v<Number> && std::is_integral_v<To>) {
-      return saturate<To>(x);
-    } else {
-      return static_cast<To>(x);
-    }
+    return static_cast<To>(x);
   }
+}
+
+// The types whose conversions into each other get a loop of their own: what models cast.
+template <class T>
+constexpr bool kCommon = std::is_same_v<T, float> || std::is_same_v<T, int32_t> || std::is_same_v<T, int64_t> ||
+                         std::is_same_v<T, uint8_t> || std::is_same_v<T, int8_t> || std::is_same_v<T, Bool>;
+
+template <class From, class To>
+Prepared direct_cast(size_t count) {
+  return make_kernel(
+      [count](const RunArgs& args) noexcept {
+        map_elements(in<From>(args, 0), out<To>(args), count, args.pool, kCheapGrain,
+                     [](From x) noexcept { return stored<To>(number(x)); });
+      },
+      "cast");
+}
+
+// All others go through a few hundred numbers of the type that holds them exactly: as many loops as there are types, not
+// their square.
+template <class From>
+using Exact = std::conditional_t<std::is_integral_v<decltype(number(From()))>, int64_t, decltype(number(From()))>;
+constexpr size_t kAtOnce = 256;
+
+using Load = void (*)(const void* from, size_t begin, size_t count, void* exact) noexcept;
+using Store = void (*)(const void* exact, size_t begin, size_t count, void* to) noexcept;
+
+template <class From>
+void load(const void* from, size_t begin, size_t count, void* exact) noexcept {
+  const From* x = static_cast<const From*>(from) + begin;
+  for (size_t i = 0; i < count; ++i) static_cast<Exact<From>*>(exact)[i] = static_cast<Exact<From>>(number(x[i]));
+}
+template <class To, class Number>
+void store(const void* exact, size_t begin, size_t count, void* to) noexcept {
+  To* y = static_cast<To*>(to) + begin;
+  for (size_t i = 0; i < count; ++i) y[i] = stored<To>(static_cast<const Number*>(exact)[i]);
+}
+
+Prepared cast_in_two(size_t count, Load load, Store store) {
+  return make_kernel(
+      [=](const RunArgs& args) noexcept {
+        parallel_for(args.pool, count, kCheapGrain, [&](size_t begin, size_t end) {
+          alignas(64) std::byte exact[kAtOnce * sizeof(int64_t)];
+          for (; begin < end; begin += kAtOnce) {
+            const size_t part = std::min(kAtOnce, end - begin);
+            load(args.in[0], begin, part, exact);
+            store(exact, begin, part, args.out[0]);
+          }
+        });
+      },
+      "cast");
 }
 
 template <class From, class To>
 Prepared cast_kernel(size_t count) {
-  return make_kernel(
-      [count](const RunArgs& args) noexcept {
-        map_elements(in<From>(args, 0), out<To>(args), count, args.pool, kCheapGrain,
-                     [](From x) noexcept { return convert<To>(x); });
-      },
-      "cast");
+  if constexpr (std::is_same_v<From, To>) {
+    return make_kernel(
+        [count](const RunArgs& args) noexcept {
+          if (args.in[0] != args.out[0] && count > 0) std::memcpy(args.out[0], args.in[0], count * sizeof(To));
+        },
+        "cast");
+  } else if constexpr (kCommon<From> && kCommon<To>) {
+    return direct_cast<From, To>(count);
+  } else {
+    return cast_in_two(count, &load<From>, &store<To, Exact<From>>);
+  }
 }
 
 // Calls f(T()) with the C++ type of `type`; false when there is none.

@@ -175,20 +175,34 @@ struct ReduceLoops {
   }
 };
 
+// The plan of a kernel whose axes may be known only when it runs.
+class PlanSource {
+ public:
+  PlanSource(const OpContext& context, const Axes& axes)
+      : axes_(axes), shape_(context.inputs[0].shape), known_(plan_reduction(shape_, axes.known)) {}
+  // `room` holds a plan that is made for this run.
+  const ReducePlan& plan(const RunArgs& args, ReducePlan& room) const noexcept {
+    if (!axes_.live) return known_;
+    room = plan_reduction(shape_, axes_.read(args.in[1]));
+    return room;
+  }
+
+ private:
+  Axes axes_;
+  Shape shape_;
+  ReducePlan known_;
+};
+
 // A kernel that reduces operand 0 over the axes of operand 1 into output 0.
 template <class R>
 Prepared reduce_kernel(const OpContext& context, const Axes& axes, const R& r, std::string choice) {
-  const auto run = [r](const ReducePlan& plan, const RunArgs& args) noexcept {
-    ReduceLoops<R>::run(r, plan, in<typename R::Value>(args, 0), out<typename R::Out>(args), args.pool);
-  };
-  if (!axes.live) {
-    return make_kernel([run, plan = plan_reduction(context.inputs[0].shape, axes.known)](
-                           const RunArgs& args) noexcept { run(plan, args); },
-                       std::move(choice));
-  }
-  return make_kernel([run, axes, shape = context.inputs[0].shape](
-                         const RunArgs& args) noexcept { run(plan_reduction(shape, axes.read(args.in[1])), args); },
-                     std::move(choice));
+  return make_kernel(
+      [r, source = PlanSource(context, axes)](const RunArgs& args) noexcept {
+        ReducePlan room;
+        ReduceLoops<R>::run(r, source.plan(args, room), in<typename R::Value>(args, 0), out<typename R::Out>(args),
+                            args.pool);
+      },
+      std::move(choice));
 }
 
 }  // namespace fewbits::ops

@@ -1,6 +1,7 @@
 // REDUCE_WINDOW: one value for each place of a strided, dilated window. Operands: input, initial value, and the
 // window's shape, strides and dilations as constant int64, one number a dimension.
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 
 #include "ops/reduce/op.h"
@@ -83,19 +84,30 @@ struct Any {
   }
 };
 
-// places: where windows begin; window: where the values of one lie from there.
-template <class T, class F>
-Prepared window_kernel(const Loops& places, const Loops& window, const char* choice) {
+// A function that takes `count` values, `stride` elements apart, into *total.
+using Fold = void (*)(const void* first, size_t count, size_t stride, void* total) noexcept;
+
+template <class F, class T>
+void fold(const void* first, size_t count, size_t stride, void* total) noexcept {
+  const T* at = static_cast<const T*>(first);
+  T sum = *static_cast<T*>(total);
+  for (size_t i = 0; i < count; ++i, at += stride) sum = F()(sum, *at);
+  *static_cast<T*>(total) = sum;
+}
+
+// places: where windows begin; window: where the values of one lie from there. The loop around `fold` is one for all types.
+Prepared window_kernel(const Loops& places, const Loops& window, size_t size, Fold fold, const char* choice) {
+  Loops lines = window;  // without the innermost dimension
+  const size_t length = window.dims[--lines.rank], stride = window.strides[lines.rank];
   return make_kernel(
-      [places, window](const RunArgs& args) noexcept {
+      [=](const RunArgs& args) noexcept {
         if (places.count() == 0) return;  // then the window may be larger than any count
-        const T initial = *in<T>(args, 1);
         parallel_for(args.pool, places.count(), kCheapGrain / (window.count() + 1) + 1, [&](size_t begin, size_t end) {
           for (size_t place = begin; place < end; ++place) {
-            const T* first = in<T>(args, 0) + places.offset(place);
-            T value = initial;
-            for_each_offset(window, [&](size_t offset) { value = F()(value, first[offset]); });
-            out<T>(args)[place] = value;
+            const uint8_t* first = in<uint8_t>(args, 0) + places.offset(place) * size;
+            uint8_t* total = out<uint8_t>(args) + place * size;
+            std::memcpy(total, args.in[1], size);
+            for_each_offset(lines, [&](size_t offset) { fold(first + offset * size, length, stride, total); });
           }
         });
       },
@@ -103,21 +115,30 @@ Prepared window_kernel(const Loops& places, const Loops& window, const char* cho
 }
 
 template <class F>
-Result<Prepared> choose_type(const OpContext& context, const Loops& places, const Loops& window, const char* choice) {
-  switch (context.inputs[0].dtype) {
-    case DType::kFloat32: return window_kernel<float, F>(places, window, choice);
-    case DType::kFloat64: return window_kernel<double, F>(places, window, choice);
-    case DType::kInt8: return window_kernel<int8_t, F>(places, window, choice);
+Fold fold_of(DType type) {
+  switch (type) {
+    case DType::kFloat32: return &fold<F, float>;
+    case DType::kFloat64: return &fold<F, double>;
+    case DType::kInt8: return &fold<F, int8_t>;
     case DType::kUInt8:
-    case DType::kBool: return window_kernel<uint8_t, F>(places, window, choice);
-    case DType::kInt16: return window_kernel<int16_t, F>(places, window, choice);
-    case DType::kUInt16: return window_kernel<uint16_t, F>(places, window, choice);
-    case DType::kInt32: return window_kernel<int32_t, F>(places, window, choice);
-    case DType::kUInt32: return window_kernel<uint32_t, F>(places, window, choice);
-    case DType::kInt64: return window_kernel<int64_t, F>(places, window, choice);
-    case DType::kUInt64: return window_kernel<uint64_t, F>(places, window, choice);
-    default: return unsupported_types(context);
+    case DType::kBool: return &fold<F, uint8_t>;
+    case DType::kInt16: return &fold<F, int16_t>;
+    case DType::kUInt16: return &fold<F, uint16_t>;
+    case DType::kInt32: return &fold<F, int32_t>;
+    case DType::kUInt32: return &fold<F, uint32_t>;
+    case DType::kInt64: return &fold<F, int64_t>;
+    case DType::kUInt64: return &fold<F, uint64_t>;
+    default: return nullptr;
   }
+}
+
+template <class F>
+Result<Prepared> choose_type(const OpContext& context, const Loops& places, const Loops& window, const char* choice) {
+  const DType type = context.inputs[0].dtype;
+  const Fold fold = fold_of<F>(type);
+  const auto size = byte_size(type, 1);
+  if (fold == nullptr || !size) return unsupported_types(context);
+  return window_kernel(places, window, *size, fold, choice);
 }
 
 }  // namespace
