@@ -10,6 +10,7 @@
 
 #include "base/crc32c.h"
 #include "base/pages.h"
+#include "formats/savedmodel/wire.h"
 
 namespace fewbits::savedmodel {
 namespace {
@@ -33,18 +34,6 @@ class MemoryFile final : public leveldb::RandomAccessFile {
 
 tl::unexpected<Error> damaged(const std::string& path, const std::string& what) {
   return fail(ErrorCode::kInvalidModel, "{}: {}: the file is damaged; save the model again", path, what);
-}
-
-// A varint of LevelDB and protobuf; nothing when the bytes end first.
-std::optional<uint64_t> take_varint(std::span<const uint8_t>& bytes) {
-  uint64_t value = 0;
-  for (int shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
-    const uint8_t byte = bytes.front();
-    bytes = bytes.subspan(1);
-    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if ((byte & 0x80) == 0) return value;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -94,6 +83,10 @@ Result<TensorBundle> TensorBundle::open(const std::string& prefix) {
     Shard shard{fmt::format("{}.data-{:05}-of-{:05}", prefix, i, bundle.shard_count_), nullptr};
     FB_ASSIGN(shard.file, MappedFile::open(shard.path));
     bundle.shards_.push_back(std::move(shard));
+  }
+  // A shard that was cut short is said even where what was cut off is not read.
+  for (const auto& [key, entry] : bundle.entries_) {
+    if (entry.slices_size() == 0) FB_TRY(bundle.bytes_of(key, entry));
   }
   return bundle;
 }

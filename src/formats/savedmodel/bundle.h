@@ -16,7 +16,7 @@ namespace fewbits::savedmodel {
 // Immutable once open; reading is thread-safe. Tensors are views of the mapped shards, which live as long as one does.
 class TensorBundle {
  public:
-  // `prefix` is the path without ".index". Every shard is mapped here, so that a missing one is said at once.
+  // `prefix` is the path without ".index". Every shard is mapped here, so that one that is missing or too short is said at once.
   static Result<TensorBundle> open(const std::string& prefix);
   // The index alone, from memory: a bundle that knows its entries, and has no shards to read them from.
   static Result<TensorBundle> parse(std::span<const uint8_t> index, const std::string& name);
@@ -34,7 +34,7 @@ class TensorBundle {
     std::string path;
     std::shared_ptr<const MappedFile> file;
   };
-  // The verified bytes of an entry.
+  // The bytes of an entry, which its shard has.
   Result<std::span<const uint8_t>> bytes_of(std::string_view key, const tf::BundleEntryProto& entry) const;
 
   std::string path_;  // of the index
