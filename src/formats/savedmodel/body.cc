@@ -96,31 +96,108 @@ const tf::NameAttrList* Attrs::function(std::string_view key) const noexcept {
   return value == nullptr || value->value_case() != tf::AttrValue::kFunc ? nullptr : &value->func();
 }
 
-Body::Body(const tf::GraphDef& graph, const tf::OpList* ops) : name_("the graph"), ops_(ops) {
-  nodes_.reserve(static_cast<size_t>(graph.node_size()));
-  for (const auto& node : graph.node()) nodes_.emplace(node.name(), &node);
+std::vector<std::string_view> NodeView::inputs() const {
+  std::vector<std::string_view> out;
+  for (Fields fields(message); fields.next();) {
+    if (fields.number() == tf::NodeDef::kInputFieldNumber) out.push_back(text_of(fields.bytes()));
+  }
+  return out;
 }
 
-Body::Body(const tf::FunctionDef& function, const tf::OpList* ops)
-    : name_(function.signature().name()), function_(&function), ops_(ops) {
-  for (const auto& node : function.node_def()) nodes_.emplace(node.name(), &node);
-  for (const auto& argument : function.signature().input_arg()) arguments_.emplace(argument.name(), argument_count_++);
-  for (const auto& result : function.signature().output_arg()) {
-    for (const auto& entry : function.ret()) {
-      if (entry.key() == result.name()) returns_.push_back(entry.value());
+Result<std::shared_ptr<const tf::NodeDef>> NodeView::parse() const {
+  auto node = std::make_shared<tf::NodeDef>();
+  if (message.size() > INT32_MAX || !node->ParseFromArray(message.data(), static_cast<int>(message.size())))
+    return fail(ErrorCode::kInvalidModel, "the node '{}' cannot be read: the file is damaged", name);
+  return node;
+}
+
+bool add_node(ByteSpan message, std::vector<NodeView>& nodes) {
+  NodeView node;
+  node.message = message;
+  Fields fields(message);
+  while (fields.next()) {
+    if (fields.number() == tf::NodeDef::kNameFieldNumber) node.name = text_of(fields.bytes());
+    if (fields.number() == tf::NodeDef::kOpFieldNumber) node.op = text_of(fields.bytes());
+  }
+  nodes.push_back(node);
+  return !fields.damaged();
+}
+
+bool GraphView::add(ByteSpan graph) {
+  const auto add_function = [&](ByteSpan function) {
+    std::string_view name;
+    Fields parts(function);
+    while (parts.next()) {
+      if (parts.number() != tf::FunctionDef::kSignatureFieldNumber) continue;
+      for (Fields signature(parts.bytes()); signature.next();) {
+        if (signature.number() == tf::OpDef::kNameFieldNumber) name = text_of(signature.bytes());
+      }
+    }
+    functions.emplace(name, function);
+    return !parts.damaged();
+  };
+  Fields fields(graph);
+  while (fields.next()) {
+    if (fields.number() == tf::GraphDef::kNodeFieldNumber && !add_node(fields.bytes(), nodes)) return false;
+    if (fields.number() != tf::GraphDef::kLibraryFieldNumber) continue;
+    Fields library(fields.bytes());
+    while (library.next()) {
+      if (library.number() == tf::FunctionDefLibrary::kFunctionFieldNumber && !add_function(library.bytes()))
+        return false;
+    }
+    if (library.damaged()) return false;
+  }
+  return !fields.damaged();
+}
+
+Body::Body(std::string_view name, std::vector<NodeView> nodes, const tf::OpList* ops)
+    : name_(name), ops_(ops), nodes_(std::move(nodes)) {
+  by_name_.reserve(nodes_.size());
+  for (size_t i = 0; i < nodes_.size(); ++i) by_name_.emplace(nodes_[i].name, i);
+}
+
+Body::Body(const GraphView& graph, const tf::OpList* ops) : Body("the graph", graph.nodes, ops) {}
+
+Result<Body> Body::of_function(ByteSpan function, std::string_view name, const tf::OpList* ops) {
+  tf::OpDef signature;
+  std::vector<tf::RetEntry> returned;
+  std::vector<NodeView> nodes;
+  bool whole = true;
+  const auto parse = [&](auto& message, ByteSpan bytes) {
+    whole = whole && bytes.size() <= INT32_MAX && message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  };
+  Fields fields(function);
+  while (fields.next()) {
+    switch (fields.number()) {
+      case tf::FunctionDef::kSignatureFieldNumber: parse(signature, fields.bytes()); break;
+      case tf::FunctionDef::kNodeDefFieldNumber: whole = add_node(fields.bytes(), nodes) && whole; break;
+      case tf::FunctionDef::kRetFieldNumber: parse(returned.emplace_back(), fields.bytes()); break;
+      default: break;
     }
   }
+  if (!whole || fields.damaged())
+    return fail(ErrorCode::kInvalidModel, "the function '{}' cannot be read: the file is damaged", name);
+  Body body(name, std::move(nodes), ops);
+  for (const auto& argument : signature.input_arg()) body.arguments_.emplace(argument.name(), body.argument_count_++);
+  for (const auto& result : signature.output_arg()) {
+    for (const auto& entry : returned) {
+      if (entry.key() == result.name()) body.returns_.push_back(entry.value());
+    }
+  }
+  return body;
 }
 
-Result<int> Body::output_index(const tf::NodeDef& node, std::string_view argument, int index) const {
+Result<int> Body::output_index(const NodeView& node, std::string_view argument, int index) const {
   const auto unknown = [&] {
-    return fail(ErrorCode::kInvalidModel, "{}: node '{}' ({}) has no output '{}'", name_, node.name(), node.op(),
-                argument);
+    return fail(ErrorCode::kInvalidModel, "{}: node '{}' ({}) has no output '{}'", name_, node.name, node.op, argument);
   };
   if (ops_ != nullptr) {
     for (const auto& op : ops_->op()) {
-      if (op.name() != node.op()) continue;
-      const Attrs attrs(node.attr());
+      if (op.name() != node.op) continue;
+      // How many tensors the outputs before are is in the node's attributes; the first needs none.
+      if (op.output_arg_size() > 0 && op.output_arg(0).name() == argument) return index;
+      FB_ASSIGN(const auto message, node.parse());
+      const Attrs attrs(message->attr());
       int64_t before = 0;
       for (const auto& output : op.output_arg()) {
         if (output.name() == argument) {
@@ -134,7 +211,7 @@ Result<int> Body::output_index(const tf::NodeDef& node, std::string_view argumen
     }
   }
   for (const Outputs& known : known_outputs()) {
-    if (known.op != node.op()) continue;
+    if (known.op != node.op) continue;
     for (size_t i = 0; i < known.arguments.size(); ++i) {
       if (known.arguments[i] == argument) return static_cast<int>(i) + index;
     }
@@ -143,13 +220,12 @@ Result<int> Body::output_index(const tf::NodeDef& node, std::string_view argumen
   return index;
 }
 
-Result<InputRef> Body::resolve(const std::string& input) const {
+Result<InputRef> Body::resolve(std::string_view text) const {
   InputRef ref;
-  if (!input.empty() && input[0] == '^') {
+  if (!text.empty() && text[0] == '^') {
     ref.kind = InputRef::Kind::kControl;
     return ref;
   }
-  const std::string_view text = input;
   const size_t colon = text.find(':');
   const std::string_view head = text.substr(0, colon);
   if (const auto argument = arguments_.find(head); argument != arguments_.end()) {
@@ -157,8 +233,8 @@ Result<InputRef> Body::resolve(const std::string& input) const {
     ref.index = argument->second;
     return ref;
   }
-  const auto node = nodes_.find(head);
-  if (node == nodes_.end()) return fail(ErrorCode::kInvalidModel, "{}: reads '{}', which is not there", name_, input);
+  const auto node = by_name_.find(head);
+  if (node == by_name_.end()) return fail(ErrorCode::kInvalidModel, "{}: reads '{}', which is not there", name_, text);
   ref.node = node->second;
   if (colon == std::string_view::npos) return ref;
   const std::string_view rest = text.substr(colon + 1);
@@ -169,33 +245,31 @@ Result<InputRef> Body::resolve(const std::string& input) const {
     return ref;
   }
   if (second == std::string_view::npos || !index)
-    return fail(ErrorCode::kInvalidModel, "{}: '{}' does not name an output", name_, input);
-  FB_ASSIGN(ref.index, output_index(*ref.node, rest.substr(0, second), *index));
+    return fail(ErrorCode::kInvalidModel, "{}: '{}' does not name an output", name_, text);
+  FB_ASSIGN(ref.index, output_index(nodes_[ref.node], rest.substr(0, second), *index));
   return ref;
 }
 
 int Body::returned_argument(size_t i) const {
   if (i >= returns_.size()) return -1;
-  std::string input = returns_[i];
+  std::string_view input = returns_[i];
   for (int steps = 0; steps < 8; ++steps) {
     const auto ref = resolve(input);
     if (!ref || ref->kind == InputRef::Kind::kControl) return -1;
     if (ref->kind == InputRef::Kind::kArgument) return ref->index;
-    if (ref->node->op() != "Identity" || ref->node->input_size() == 0) return -1;
-    input = ref->node->input(0);
+    const auto inputs = nodes_[ref->node].inputs();
+    if (nodes_[ref->node].op != "Identity" || inputs.empty()) return -1;
+    input = inputs[0];
   }
   return -1;
 }
 
-FunctionLibrary::FunctionLibrary(const tf::GraphDef& graph, const tf::OpList* ops) : ops_(ops) {
-  for (const auto& function : graph.library().function()) functions_.emplace(function.signature().name(), &function);
-}
-
-const Body* FunctionLibrary::find(const std::string& name) {
+Result<const Body*> FunctionLibrary::find(const std::string& name) {
   if (const auto found = bodies_.find(name); found != bodies_.end()) return found->second.get();
-  const auto function = functions_.find(name);
-  if (function == functions_.end()) return nullptr;
-  return bodies_.emplace(name, std::make_unique<const Body>(*function->second, ops_)).first->second.get();
+  const auto function = graph_.functions.find(name);
+  if (function == graph_.functions.end()) return nullptr;
+  FB_ASSIGN(Body body, Body::of_function(function->second, name, ops_));
+  return bodies_.emplace(name, std::make_unique<const Body>(std::move(body))).first->second.get();
 }
 
 }  // namespace fewbits::savedmodel

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "formats/savedmodel/tensorflow.pb.h"
+#include "formats/savedmodel/wire.h"
 
 namespace fewbits::savedmodel {
 
@@ -35,52 +36,78 @@ class Attrs {
   const List* caller_ = nullptr;
 };
 
+// A node where it lies in the file: messages are made of nodes one by one, when they are looked into.
+struct NodeView {
+  std::string_view name, op;
+  ByteSpan message;
+
+  std::vector<std::string_view> inputs() const;
+  // kInvalidModel names the node.
+  Result<std::shared_ptr<const tf::NodeDef>> parse() const;
+};
+
+// The nodes and functions of a GraphDef, found but not looked into: views of its bytes.
+struct GraphView {
+  std::vector<NodeView> nodes;
+  std::unordered_map<std::string_view, ByteSpan> functions;  // FunctionDefs by name
+
+  // Adds what one GraphDef holds; false where it is damaged.
+  bool add(ByteSpan graph);
+};
+// Adds the node; false where it is damaged.
+bool add_node(ByteSpan message, std::vector<NodeView>& nodes);
+
 // Where an input comes from.
 struct InputRef {
   enum class Kind { kNode, kArgument, kControl };
   Kind kind = Kind::kNode;
-  const tf::NodeDef* node = nullptr;  // of kNode
-  int index = 0;                      // the node's output, counted over all its output arguments; or the argument
+  size_t node = 0;  // of kNode: Body::node()
+  int index = 0;    // the node's output, counted over all its output arguments; or the argument
 };
 
-// A graph, or a function's body. Views the message it was made of.
+// A graph, or a function's body. Views the bytes it was made of.
 class Body {
  public:
-  Body(const tf::GraphDef& graph, const tf::OpList* ops);
-  Body(const tf::FunctionDef& function, const tf::OpList* ops);
+  Body(const GraphView& graph, const tf::OpList* ops);
+  // A FunctionDef; kInvalidModel names the function when it cannot be read.
+  static Result<Body> of_function(ByteSpan function, std::string_view name, const tf::OpList* ops);
 
   const std::string& name() const noexcept { return name_; }
+  const std::vector<NodeView>& nodes() const noexcept { return nodes_; }
+  const NodeView& node(size_t i) const { return nodes_[i]; }
   // "node", "node:1", "^node" in a graph; "node:output:1", "argument" in a function. kInvalidModel names what is missing.
-  Result<InputRef> resolve(const std::string& input) const;
+  Result<InputRef> resolve(std::string_view input) const;
   // How many arguments a function has, and what it returns, in the order of its signature; empty for a graph.
   int argument_count() const noexcept { return argument_count_; }
   const std::vector<std::string>& returns() const noexcept { return returns_; }
   // The argument that result i passes on as it is; -1: none.
   int returned_argument(size_t i) const;
-  const tf::FunctionDef* function() const noexcept { return function_; }
 
  private:
-  Result<int> output_index(const tf::NodeDef& node, std::string_view argument, int index) const;
+  Body(std::string_view name, std::vector<NodeView> nodes, const tf::OpList* ops);
+  Result<int> output_index(const NodeView& node, std::string_view argument, int index) const;
 
   std::string name_;
-  const tf::FunctionDef* function_ = nullptr;
   const tf::OpList* ops_ = nullptr;
   int argument_count_ = 0;
-  std::unordered_map<std::string_view, const tf::NodeDef*> nodes_;
-  std::unordered_map<std::string_view, int> arguments_;
+  std::vector<NodeView> nodes_;
+  std::unordered_map<std::string_view, size_t> by_name_;
+  std::map<std::string, int, std::less<>> arguments_;
   std::vector<std::string> returns_;
 };
 
 // The functions of a graph, made into bodies when they are first called.
 class FunctionLibrary {
  public:
-  FunctionLibrary(const tf::GraphDef& graph, const tf::OpList* ops);
-  // Null: there is no such function.
-  const Body* find(const std::string& name);
+  // `graph` must outlive it.
+  FunctionLibrary(const GraphView& graph, const tf::OpList* ops) : graph_(graph), ops_(ops) {}
+  bool has(std::string_view name) const { return graph_.functions.count(name) != 0; }
+  // Null: there is no such function. An error: it cannot be read.
+  Result<const Body*> find(const std::string& name);
 
  private:
+  const GraphView& graph_;
   const tf::OpList* ops_;
-  std::unordered_map<std::string, const tf::FunctionDef*> functions_;
   std::map<std::string, std::unique_ptr<const Body>> bodies_;
 };
 

@@ -6,10 +6,12 @@
 #include <leveldb/options.h>
 #include <leveldb/table.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/crc32c.h"
 #include "base/pages.h"
+#include "formats/savedmodel/wire.h"
 
 namespace fewbits::savedmodel {
 namespace {
@@ -33,18 +35,6 @@ class MemoryFile final : public leveldb::RandomAccessFile {
 
 tl::unexpected<Error> damaged(const std::string& path, const std::string& what) {
   return fail(ErrorCode::kInvalidModel, "{}: {}: the file is damaged; save the model again", path, what);
-}
-
-// A varint of LevelDB and protobuf; nothing when the bytes end first.
-std::optional<uint64_t> take_varint(std::span<const uint8_t>& bytes) {
-  uint64_t value = 0;
-  for (int shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
-    const uint8_t byte = bytes.front();
-    bytes = bytes.subspan(1);
-    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if ((byte & 0x80) == 0) return value;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -131,7 +121,8 @@ Result<ConstTensor> TensorBundle::read(std::string_view key) const {
   const Shard& shard = shards_[static_cast<size_t>(entry.shard_id())];
   if (masked_crc32c(crc32c(bytes)) != entry.crc32c())
     return damaged(shard.path, fmt::format("the checksum of '{}' does not fit its bytes", key));
-  if (reinterpret_cast<uintptr_t>(bytes.data()) % 16 == 0) {
+  const size_t element = std::max<size_t>(byte_size(out.dtype, size_t{1}).value_or(1), 1);
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % element == 0) {
     out.data = ConstData(bytes, shard.file);
   } else {
     out.data = ConstData::own(std::vector<uint8_t>(bytes.begin(), bytes.end()));

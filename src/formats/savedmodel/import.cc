@@ -16,18 +16,15 @@ bool recognizes(const formats::Source& source) {
 }
 
 // The shape of an input: the user's, else the file's.
-Result<Shape> shape_of_input(const Endpoint& end, const tf::NodeDef* node, const formats::ImportOptions& options,
+Result<Shape> shape_of_input(const Endpoint& end, const Attrs& attrs, const formats::ImportOptions& options,
                              const std::string& path) {
   for (const std::string& name : {end.key, end.tensor, end.tensor.substr(0, end.tensor.find(':'))}) {
     if (const auto given = options.shapes.find(name); given != options.shapes.end()) return given->second;
   }
   const std::string what = fmt::format("{}: input '{}'", path, end.key);
   if (end.shape != nullptr && !end.shape->unknown_rank()) return shape_of(*end.shape, what);
-  if (node != nullptr) {
-    if (const tf::AttrValue* shape = Attrs(node->attr()).find("shape");
-        shape != nullptr && !shape->shape().unknown_rank())
-      return shape_of(shape->shape(), what);
-  }
+  if (const tf::AttrValue* shape = attrs.find("shape"); shape != nullptr && !shape->shape().unknown_rank())
+    return shape_of(shape->shape(), what);
   return fail(ErrorCode::kInvalidArgument, "{}: its rank is unknown; give it with --shape {}=...", what, end.key);
 }
 
@@ -53,7 +50,7 @@ Result<formats::Imported> convert(const SourceGraph& source, const formats::Impo
   Conversion conversion(source, out.model);
   Lowering lowering(conversion, 0);
   GraphBuilder& b = lowering.builder();
-  const Body body(*source.graph, source.ops);
+  const Body body(source.graph, source.ops);
   Signature signature;
   signature.key = source.signature.empty() ? "serving_default" : source.signature;
   for (const Endpoint& end : source.inputs) {
@@ -61,12 +58,14 @@ Result<formats::Imported> convert(const SourceGraph& source, const formats::Impo
     if (!ref) return with_context(std::move(ref.error()), source.path);
     if (ref->kind != InputRef::Kind::kNode)
       return fail(ErrorCode::kInvalidModel, "{}: the input '{}' is no tensor", source.path, end.key);
-    const Attrs attrs(ref->node->attr());
+    const auto node = body.node(ref->node).parse();
+    if (!node) return with_context(Error(node.error()), source.path);
+    const Attrs attrs((*node)->attr());
     FB_ASSIGN(const DType dtype, dtype_of(end.dtype != tf::DT_INVALID ? end.dtype : attrs.type("dtype", tf::DT_FLOAT),
                                           fmt::format("{}: input '{}'", source.path, end.key)));
-    FB_ASSIGN(const Shape shape, shape_of_input(end, ref->node, options, source.path));
+    FB_ASSIGN(const Shape shape, shape_of_input(end, attrs, options, source.path));
     const ValueId id = b.input(end.tensor, dtype, shape, formats::usual_symbols(shape));
-    lowering.set_placeholder(ref->node->name(), id);
+    lowering.set_placeholder(std::string(body.node(ref->node).name), id);
     signature.inputs.push_back({end.key, id});
   }
   std::vector<std::string> wanted;

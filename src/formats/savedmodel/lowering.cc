@@ -2,7 +2,9 @@
 #include "formats/savedmodel/lowering.h"
 
 #include <algorithm>
+#include <unordered_set>
 
+#include "base/pages.h"
 #include "ops/support.h"
 
 namespace fewbits::savedmodel {
@@ -10,7 +12,7 @@ namespace {
 
 constexpr size_t kMaxCallDepth = 200;
 constexpr size_t kMostNodes = 250'000;
-constexpr size_t kMostPages = size_t{8} << 20;  // bytes of a checkpoint that are kept in memory
+constexpr size_t kMostPages = size_t{1} << 20;  // bytes of the files that are kept in memory
 
 Tensor failed() { return {.kind = Tensor::Kind::kFailed}; }
 
@@ -39,9 +41,9 @@ std::string scope_of_call(const std::string& scope, const std::string& name) {
   return out;
 }
 
-bool writes_variables(const std::string& op) {
+bool writes_variables(std::string_view op) {
   return op == "AssignVariableOp" || op == "AssignAddVariableOp" || op == "AssignSubVariableOp" ||
-         op.rfind("ResourceScatter", 0) == 0;
+         op.starts_with("ResourceScatter");
 }
 
 }  // namespace
@@ -57,6 +59,14 @@ Rule find_rule(std::string_view op) noexcept {
   }();
   const auto found = kRules.find(op);
   return found == kRules.end() ? nullptr : found->second;
+}
+
+void Conversion::looked_at(size_t bytes) {
+  read_since += bytes;
+  if (read_since < kMostPages) return;
+  read_since = 0;
+  if (source.file) forget_pages(source.file->bytes());
+  if (source.bundle) source.bundle->forget_pages();
 }
 
 GraphBuilder& OpCall::b() const { return lowering.builder(); }
@@ -102,10 +112,10 @@ Result<int32_t> OpCall::axis(size_t i, ValueId of) const {
   return values[0];
 }
 
-void Lowering::problem(const tf::NodeDef& node, const std::string& why) {
-  const std::string name = scope_.empty() ? node.name() : scope_ + "/" + node.name();
-  conversion_.problems.insert(why.empty() ? fmt::format("'{}' ({})", name, node.op())
-                                          : fmt::format("'{}' ({}): {}", name, node.op(), why));
+void Lowering::problem(const NodeView& node, const std::string& why) {
+  const std::string name = scope_.empty() ? std::string(node.name) : fmt::format("{}/{}", scope_, node.name);
+  conversion_.problems.insert(why.empty() ? fmt::format("'{}' ({})", name, node.op)
+                                          : fmt::format("'{}' ({}): {}", name, node.op, why));
 }
 
 ValueId Lowering::constant(const ConstTensor& tensor, const std::string& name) {
@@ -122,11 +132,7 @@ Result<ValueId> Lowering::read_variable(const std::string& node_name) {
     }
     FB_ASSIGN(ConstTensor tensor, conversion_.source.bundle->read(key->second));
     // Most weights are transposed as soon as they are read: the pages they came from are of no more use.
-    conversion_.read_since += tensor.data.bytes().size();
-    if (conversion_.read_since > kMostPages) {
-      conversion_.source.bundle->forget_pages();
-      conversion_.read_since = 0;
-    }
+    conversion_.looked_at(tensor.data.bytes().size());
     read.emplace(node_name, std::move(tensor));
   }
   const ValueId id = constant(read.at(node_name), node_name);
@@ -144,8 +150,8 @@ Result<Tensors> Lowering::call(const Body& function, std::span<const Tensor> arg
                 function.argument_count(), arguments.size());
   }
   // What a function writes is run whether its result is read or not.
-  for (const auto& node : function.function()->node_def()) {
-    if (writes_variables(node.op())) {
+  for (const auto& node : function.nodes()) {
+    if (writes_variables(node.op)) {
       problem(node, "writes a variable while the model runs; save a function for inference (training=False)");
     }
   }
@@ -158,7 +164,7 @@ Result<Tensors> Lowering::call(const Body& function, std::span<const Tensor> arg
 Result<Tensors> Lowering::lower_call(const tf::NodeDef& node, const Attrs& attrs, std::span<const Tensor> inputs) {
   const tf::NameAttrList* function = attrs.function("f");
   const std::string name = function != nullptr ? function->name() : node.op();
-  const Body* body = conversion_.functions.find(name);
+  FB_ASSIGN(const Body* body, conversion_.functions.find(name));
   if (body == nullptr) return fail(ErrorCode::kInvalidModel, "calls the function '{}', which is not there", name);
   const std::string outer = scope_;
   auto results =
@@ -167,33 +173,34 @@ Result<Tensors> Lowering::lower_call(const tf::NodeDef& node, const Attrs& attrs
   return results;
 }
 
-Result<Tensors> Lowering::lower(const Body&, const tf::NodeDef& node, std::span<const Tensor> inputs,
-                                const Attrs::List* caller) {
+Result<Tensors> Lowering::lower(const NodeView& view, std::span<const Tensor> inputs, const Attrs::List* caller) {
   if (++conversion_.lowered > kMostNodes)
     return fail(ErrorCode::kUnsupported, "with its functions written out, the graph has more than {} nodes",
                 kMostNodes);
-  const Attrs attrs(node.attr(), caller);
-  const std::string& op = node.op();
-  if (const auto found = placeholders_.find(node.name()); found != placeholders_.end() && conversion_.calls.empty())
+  const std::string name(view.name);
+  if (const auto found = placeholders_.find(name); found != placeholders_.end() && conversion_.calls.empty())
     return Tensors{found->second};
-  if (op == "VarHandleOp") return Tensors{{.kind = Tensor::Kind::kVariable, .variable = node.name()}};
-  const bool is_call = op == "PartitionedCall" || op == "StatefulPartitionedCall" ||
-                       (find_rule(op) == nullptr && conversion_.functions.find(op) != nullptr);
-  if (is_call) return lower_call(node, attrs, inputs);
-  const Rule rule = find_rule(op);
+  if (view.op == "VarHandleOp") return Tensors{{.kind = Tensor::Kind::kVariable, .variable = name}};
+  FB_ASSIGN(const auto node, view.parse());
+  conversion_.looked_at(view.message.size());
+  const Attrs attrs(node->attr(), caller);
+  const bool is_call = view.op == "PartitionedCall" || view.op == "StatefulPartitionedCall" ||
+                       (find_rule(view.op) == nullptr && conversion_.functions.has(view.op));
+  if (is_call) return lower_call(*node, attrs, inputs);
+  const Rule rule = find_rule(view.op);
   if (rule == nullptr) {
-    problem(node, "");
+    problem(view, "");
     return Tensors{failed()};
   }
   const bool broken = std::any_of(inputs.begin(), inputs.end(),
                                   [](const Tensor& tensor) { return tensor.kind == Tensor::Kind::kFailed; });
   if (broken || !builder_.ok()) return Tensors{failed()};
-  builder_.set_scope(scope_.empty() ? node.name() : scope_ + "/" + node.name());
+  builder_.set_scope(scope_.empty() ? name : scope_ + "/" + name);
   auto outputs = rule(OpCall(*this, node, attrs, inputs));
   if (!outputs && (outputs.error().code == ErrorCode::kInvalidModel || outputs.error().code == ErrorCode::kNotFound))
-    return with_context(std::move(outputs.error()), fmt::format("'{}' ({})", node.name(), op));
+    return with_context(std::move(outputs.error()), fmt::format("'{}' ({})", name, view.op));
   if (!outputs || !builder_.ok()) {
-    problem(node, outputs ? builder_.status().error().message : outputs.error().message);
+    problem(view, outputs ? builder_.status().error().message : outputs.error().message);
     return Tensors{failed()};
   }
   return outputs;
@@ -203,42 +210,43 @@ Result<Tensors> Lowering::evaluate(const Body& body, std::span<const Tensor> arg
                                    const std::vector<std::string>& wanted, const std::string& scope,
                                    const Attrs::List* caller) {
   scope_ = scope;
-  std::unordered_map<const tf::NodeDef*, Tensors> done;
-  std::set<const tf::NodeDef*> open;
+  std::unordered_map<size_t, Tensors> done;
+  std::unordered_set<size_t> open;
   const auto tensor_of = [&](const InputRef& ref) -> Tensor {
     if (ref.kind == InputRef::Kind::kArgument) return arguments[static_cast<size_t>(ref.index)];
     return output_of(done.at(ref.node), ref.index);
   };
-  const auto run = [&](const tf::NodeDef* root) -> Status {
-    std::vector<const tf::NodeDef*> stack{root};
+  const auto run = [&](size_t root) -> Status {
+    std::vector<size_t> stack{root};
     while (!stack.empty()) {
-      const tf::NodeDef* node = stack.back();
-      if (done.count(node) != 0) {
+      const size_t id = stack.back();
+      if (done.count(id) != 0) {
         stack.pop_back();
         continue;
       }
+      const NodeView& node = body.node(id);
       std::vector<InputRef> refs;
-      std::vector<const tf::NodeDef*> missing;
-      for (const std::string& input : node->input()) {
+      std::vector<size_t> missing;
+      for (std::string_view input : node.inputs()) {
         FB_ASSIGN(InputRef ref, body.resolve(input));
         if (ref.kind == InputRef::Kind::kControl) continue;
         if (ref.kind == InputRef::Kind::kNode && done.count(ref.node) == 0) missing.push_back(ref.node);
         refs.push_back(ref);
       }
       if (!missing.empty()) {
-        if (!open.insert(node).second)
+        if (!open.insert(id).second)
           return fail(ErrorCode::kUnsupported,
                       "'{}' ({}) depends on its own output: a loop of TensorFlow 1; "
                       "save the model with control flow v2",
-                      node->name(), node->op());
+                      node.name, node.op);
         // The first input first, so that operators come in the order in which they are written.
         stack.insert(stack.end(), missing.rbegin(), missing.rend());
         continue;
       }
       Tensors inputs;
       for (const InputRef& ref : refs) inputs.push_back(tensor_of(ref));
-      FB_ASSIGN(Tensors outputs, lower(body, *node, inputs, caller));
-      done.emplace(node, std::move(outputs));
+      FB_ASSIGN(Tensors outputs, lower(node, inputs, caller));
+      done.emplace(id, std::move(outputs));
       stack.pop_back();
     }
     return {};

@@ -42,9 +42,11 @@ class Lowering;
 // they are looked at after each rule.
 class OpCall {
  public:
-  OpCall(Lowering& of, const tf::NodeDef& definition, const Attrs& attributes, std::span<const Tensor> operands)
-      : node(definition), attrs(attributes), inputs(operands), lowering(of) {}
+  OpCall(Lowering& of, std::shared_ptr<const tf::NodeDef> definition, const Attrs& attributes,
+         std::span<const Tensor> operands)
+      : owner(std::move(definition)), node(*owner), attrs(attributes), inputs(operands), lowering(of) {}
 
+  std::shared_ptr<const tf::NodeDef> owner;  // of `node`, for constants that stay in it
   const tf::NodeDef& node;
   const Attrs& attrs;
   std::span<const Tensor> inputs;  // without control inputs
@@ -98,7 +100,10 @@ inline Result<Tensors> many(const std::vector<ValueId>& ids) {
 // What the lowerings of a conversion (one a subgraph) share.
 struct Conversion {
   Conversion(const SourceGraph& source_graph, Model& target)
-      : source(source_graph), functions(*source_graph.graph, source_graph.ops), model(target) {}
+      : source(source_graph), functions(source_graph.graph, source_graph.ops), model(target) {}
+
+  // Says that so many bytes of the files were looked at: from time to time the memory of their pages is given back.
+  void looked_at(size_t bytes);
 
   const SourceGraph& source;
   FunctionLibrary functions;
@@ -106,7 +111,7 @@ struct Conversion {
   std::set<std::string> problems;                // "'node' (Op): why": all that stands in the way
   std::vector<const Body*> calls;                // functions being evaluated, to find cycles
   std::map<std::string, ConstTensor> variables;  // those read so far
-  size_t read_since = 0;                         // bytes of variables whose pages are in memory
+  size_t read_since = 0;                         // bytes of the files whose pages are in memory
   size_t lowered = 0;  // nodes so far: calls of calls can ask for more than anything could hold
 };
 
@@ -134,10 +139,9 @@ class Lowering {
   const std::string& scope() const noexcept { return scope_; }
 
  private:
-  Result<Tensors> lower(const Body& body, const tf::NodeDef& node, std::span<const Tensor> inputs,
-                        const Attrs::List* caller);
+  Result<Tensors> lower(const NodeView& view, std::span<const Tensor> inputs, const Attrs::List* caller);
   Result<Tensors> lower_call(const tf::NodeDef& node, const Attrs& attrs, std::span<const Tensor> inputs);
-  void problem(const tf::NodeDef& node, const std::string& why);
+  void problem(const NodeView& node, const std::string& why);
 
   Conversion& conversion_;
   GraphBuilder builder_;

@@ -19,7 +19,7 @@ Result<Tensors> constant(const OpCall& op) {
   const tf::AttrValue* value = op.attrs.find("value");
   if (value == nullptr) return fail(ErrorCode::kInvalidModel, "a constant without a value");
   if (value->tensor().dtype() == tf::DT_STRING) return Tensors{Tensor{}};
-  FB_ASSIGN(const ConstTensor tensor, read_tensor(value->tensor(), op.lowering.conversion().source.owner, "its value"));
+  FB_ASSIGN(const ConstTensor tensor, read_tensor(value->tensor(), op.owner, "its value"));
   return one(op.lowering.constant(tensor, op.node.name()));
 }
 

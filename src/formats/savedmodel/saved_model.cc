@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/file.h"
+#include "base/pages.h"
 
 namespace fewbits::savedmodel {
 namespace {
@@ -23,31 +25,61 @@ std::string join(const std::vector<std::string>& words) {
   return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "));
 }
 
-Result<const tf::MetaGraphDef*> choose_graph(const tf::SavedModel& model, const std::vector<std::string>& tags,
-                                             const std::string& path) {
+// A MetaGraphDef whose graph stays where it lies.
+struct MetaGraph {
+  tf::MetaGraphDef::MetaInfoDef info;
+  tf::SaverDef saver;
+  std::vector<tf::MetaGraphDef::SignatureEntry> signatures;
+  std::vector<ByteSpan> graphs;  // parts of one
+};
+
+template <class Message>
+bool parse_message(ByteSpan bytes, Message& message) {
+  return bytes.size() <= INT32_MAX && message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+bool parse_meta(ByteSpan bytes, MetaGraph& meta) {
+  using Message = tf::MetaGraphDef;
+  Fields fields(bytes);
+  bool whole = true;
+  while (whole && fields.next()) {
+    switch (fields.number()) {
+      case Message::kMetaInfoDefFieldNumber: whole = parse_message(fields.bytes(), meta.info); break;
+      case Message::kGraphDefFieldNumber: meta.graphs.push_back(fields.bytes()); break;
+      case Message::kSaverDefFieldNumber: whole = parse_message(fields.bytes(), meta.saver); break;
+      case Message::kSignatureDefFieldNumber:
+        whole = parse_message(fields.bytes(), meta.signatures.emplace_back());
+        break;
+      default: break;
+    }
+  }
+  return whole && !fields.damaged();
+}
+
+Result<const MetaGraph*> choose_graph(const std::vector<MetaGraph>& graphs, const std::vector<std::string>& tags,
+                                      const std::string& path) {
   const std::set<std::string> wanted(tags.begin(), tags.end());
   std::vector<std::string> there;
-  const tf::MetaGraphDef* serving = nullptr;
-  for (const auto& graph : model.meta_graphs()) {
-    const auto& list = graph.meta_info_def().tags();
-    const std::set<std::string> has(list.begin(), list.end());
+  const MetaGraph* serving = nullptr;
+  for (const auto& graph : graphs) {
+    const std::set<std::string> has(graph.info.tags().begin(), graph.info.tags().end());
     if (!tags.empty() && has == wanted) return &graph;
     if (has == std::set<std::string>{"serve"}) serving = &graph;
     there.push_back(fmt::format("{}", fmt::join(has, "+")));
   }
   if (tags.empty() && serving != nullptr) return serving;
-  if (tags.empty() && model.meta_graphs_size() == 1) return &model.meta_graphs(0);
+  if (tags.empty() && graphs.size() == 1) return graphs.data();
   return fail(ErrorCode::kNotFound, "{}: has no graph tagged {}; there {} {}: choose with --tags", path,
               tags.empty() ? "serve" : fmt::format("{}", fmt::join(wanted, "+")), there.size() == 1 ? "is" : "are",
               join(there));
 }
 
-Result<const tf::MetaGraphDef::SignatureEntry*> choose_signature(const tf::MetaGraphDef& graph,
-                                                                 const std::string& wanted, const std::string& path) {
+Result<const tf::MetaGraphDef::SignatureEntry*> choose_signature(const MetaGraph& graph, const std::string& wanted,
+                                                                 const std::string& path) {
   std::vector<std::string> there;
   const tf::MetaGraphDef::SignatureEntry* serving = nullptr;
   const tf::MetaGraphDef::SignatureEntry* only = nullptr;
-  for (const auto& entry : graph.signature_def()) {
+  for (const auto& entry : graph.signatures) {
     if (entry.key() == kInitSignature) continue;
     if (entry.key() == (wanted.empty() ? "serving_default" : wanted)) serving = &entry;
     there.push_back(entry.key());
@@ -79,8 +111,6 @@ Result<std::vector<Endpoint>> endpoints(const Entries& entries, const std::strin
 
 // ---- where variables are restored from ----
 
-using NodesByName = std::unordered_map<std::string_view, const tf::NodeDef*>;
-
 std::string_view node_of(std::string_view input) { return input.substr(0, input.find(':')); }
 int index_of(std::string_view input) {
   const size_t colon = input.rfind(':');
@@ -92,147 +122,179 @@ int index_of(std::string_view input) {
   return index;
 }
 
-// The key that a restored value has in the checkpoint; empty when it is not one.
-std::string restored_key(const NodesByName& nodes, std::string_view input) {
-  for (int steps = 0; steps < 8; ++steps) {
-    const auto found = nodes.find(node_of(input));
-    if (found == nodes.end()) return {};
-    const tf::NodeDef& node = *found->second;
-    if (node.op() == "Identity" && node.input_size() > 0) {
-      input = node.input(0);
-      continue;
-    }
-    if (node.op() != "RestoreV2" || node.input_size() < 2) return {};
-    const auto names = nodes.find(node_of(node.input(1)));
-    if (names == nodes.end()) return {};
-    for (const auto& attr : names->second->attr()) {
-      if (attr.key() != "value") continue;
-      const auto& texts = attr.value().tensor().string_val();
-      const int index = index_of(input);
-      return index >= 0 && index < texts.size() ? texts.Get(index) : std::string();
+const tf::AttrValue* attribute(const tf::NodeDef& node, std::string_view key) { return Attrs(node.attr()).find(key); }
+
+// What the assignments in a list of nodes restore.
+class Restored {
+ public:
+  explicit Restored(const std::vector<NodeView>& nodes) : list_(nodes) {
+    for (const auto& node : nodes) nodes_.emplace(node.name, &node);
+  }
+
+  // Adds it. `variable_of` turns an assignment's target into a variable's node name.
+  template <class VariableOf>
+  Status collect(const VariableOf& variable_of, std::map<std::string, std::string>& keys) {
+    for (const auto& node : list_) {
+      if (node.op != "AssignVariableOp" && node.op != "Assign") continue;
+      const auto inputs = node.inputs();
+      if (inputs.size() < 2) continue;
+      const std::string variable = variable_of(node_of(inputs[0]));
+      if (variable.empty()) continue;
+      FB_ASSIGN(std::string key, key_of(inputs[1]));
+      if (!key.empty()) keys.emplace(variable, std::move(key));
     }
     return {};
   }
-  return {};
-}
 
-// Adds what the assignments in `list` restore. `variable_of` turns an assignment's target into a variable's node name.
-template <class List, class VariableOf>
-void collect_restored(const List& list, const VariableOf& variable_of, std::map<std::string, std::string>& keys) {
-  NodesByName nodes;
-  for (const auto& node : list) nodes.emplace(node.name(), &node);
-  for (const auto& node : list) {
-    if ((node.op() != "AssignVariableOp" && node.op() != "Assign") || node.input_size() < 2) continue;
-    const std::string variable = variable_of(node_of(node.input(0)));
-    std::string key = variable.empty() ? std::string() : restored_key(nodes, node.input(1));
-    if (!key.empty()) keys.emplace(variable, std::move(key));
+ private:
+  // The key that a restored value has in the checkpoint; empty when it is not one.
+  Result<std::string> key_of(std::string_view input) {
+    for (int steps = 0; steps < 8; ++steps) {
+      const auto found = nodes_.find(node_of(input));
+      if (found == nodes_.end()) return std::string();
+      const NodeView& node = *found->second;
+      const auto inputs = node.inputs();
+      if (node.op == "Identity" && !inputs.empty()) {
+        input = inputs[0];
+        continue;
+      }
+      if (node.op != "RestoreV2" || inputs.size() < 2) return std::string();
+      const auto names = nodes_.find(node_of(inputs[1]));
+      if (names == nodes_.end()) return std::string();
+      if (names->second != names_of_) {
+        FB_ASSIGN(names_, names->second->parse());
+        names_of_ = names->second;
+      }
+      const tf::AttrValue* value = attribute(*names_, "value");
+      const int index = index_of(input);
+      if (value == nullptr || index < 0 || index >= value->tensor().string_val_size()) return std::string();
+      return value->tensor().string_val(index);
+    }
+    return std::string();
   }
-}
+
+  const std::vector<NodeView>& list_;
+  std::unordered_map<std::string_view, const NodeView*> nodes_;
+  // One list of names serves many assignments.
+  const NodeView* names_of_ = nullptr;
+  std::shared_ptr<const tf::NodeDef> names_;
+};
 
 // TensorFlow 1 restores in the graph itself, TensorFlow 2 in a function that gets the variables as arguments.
-std::map<std::string, std::string> restored_variables(const tf::MetaGraphDef& meta) {
+Result<std::map<std::string, std::string>> restored_variables(const GraphView& graph, const tf::SaverDef& saver) {
   std::map<std::string, std::string> keys;
-  const tf::GraphDef& graph = meta.graph_def();
-  collect_restored(graph.node(), [](std::string_view name) { return std::string(name); }, keys);
-  const std::string restore_op(node_of(meta.saver_def().restore_op_name()));
-  for (const auto& call : graph.node()) {
-    if (call.name() != restore_op) continue;
-    std::string function_name;
-    for (const auto& attr : call.attr()) {
-      if (attr.key() == "f") function_name = attr.value().func().name();
-    }
-    for (const auto& function : graph.library().function()) {
-      if (function_name.empty() || function.signature().name() != function_name) continue;
-      std::unordered_map<std::string_view, std::string> argument_variable;
-      for (int i = 0; i < function.signature().input_arg_size() && i < call.input_size(); ++i)
-        argument_variable.emplace(function.signature().input_arg(i).name(), node_of(call.input(i)));
-      collect_restored(
-          function.node_def(),
-          [&](std::string_view name) {
-            const auto found = argument_variable.find(name);
-            return found == argument_variable.end() ? std::string() : found->second;
-          },
-          keys);
-    }
+  FB_TRY(Restored(graph.nodes).collect([](std::string_view name) { return std::string(name); }, keys));
+  const std::string_view restore_op = node_of(saver.restore_op_name());
+  for (const auto& call : graph.nodes) {
+    if (call.name != restore_op) continue;
+    FB_ASSIGN(const auto message, call.parse());
+    const tf::NameAttrList* called = Attrs(message->attr()).function("f");
+    const auto function = called == nullptr ? graph.functions.end() : graph.functions.find(called->name());
+    if (function == graph.functions.end()) continue;
+    FB_ASSIGN(const Body body, Body::of_function(function->second, called->name(), nullptr));
+    const auto inputs = call.inputs();
+    FB_TRY(Restored(body.nodes())
+               .collect(
+                   [&](std::string_view name) {
+                     const auto ref = body.resolve(name);
+                     const bool given = ref && ref->kind == InputRef::Kind::kArgument &&
+                                        static_cast<size_t>(ref->index) < inputs.size();
+                     return given ? std::string(node_of(inputs[static_cast<size_t>(ref->index)])) : std::string();
+                   },
+                   keys));
   }
   return keys;
 }
 
+bool is_variable(const NodeView& node) {
+  return node.op == "VarHandleOp" || node.op == "VariableV2" || node.op == "Variable";
+}
+
 // Variables that nothing restores: by their shared name as a key, or as a name in the checkpoint's object graph.
-Status add_by_name(const tf::GraphDef& graph, const TensorBundle& bundle, std::map<std::string, std::string>& keys) {
+Status add_by_name(const GraphView& graph, const TensorBundle& bundle, std::map<std::string, std::string>& keys) {
+  const auto missing = [&](const NodeView& node) {
+    return is_variable(node) && keys.count(std::string(node.name)) == 0;
+  };
+  if (std::none_of(graph.nodes.begin(), graph.nodes.end(), missing)) return {};
   FB_ASSIGN(const auto by_name, bundle.keys_by_variable_name());
-  for (const auto& node : graph.node()) {
-    if (node.op() != "VarHandleOp" && node.op() != "VariableV2" && node.op() != "Variable") continue;
-    if (keys.count(node.name()) != 0) continue;
-    std::string shared = node.name();
-    for (const auto& attr : node.attr()) {
-      if (attr.key() == "shared_name" && !attr.value().s().empty()) shared = attr.value().s();
-    }
+  for (const auto& node : graph.nodes) {
+    if (!missing(node)) continue;
+    FB_ASSIGN(const auto message, node.parse());
+    const tf::AttrValue* given = attribute(*message, "shared_name");
+    const std::string shared = given == nullptr || given->s().empty() ? std::string(node.name) : given->s();
     if (bundle.contains(shared)) {
-      keys.emplace(node.name(), shared);
+      keys.emplace(node.name, shared);
     } else if (const auto found = by_name.find(shared); found != by_name.end()) {
-      keys.emplace(node.name(), found->second);
+      keys.emplace(node.name, found->second);
     }
   }
   return {};
 }
 
 // A GraphDef says no ends: its placeholders go in, and what nothing reads comes out.
-void find_ends(SourceGraph& source) {
-  std::set<std::string_view> read;
-  for (const auto& node : source.graph->node()) {
-    for (const auto& input : node.input()) {
+Status find_ends(SourceGraph& source) {
+  std::unordered_set<std::string_view> read;
+  for (const auto& node : source.graph.nodes) {
+    for (std::string_view input : node.inputs()) {
       if (input.empty() || input[0] != '^') read.insert(node_of(input));
     }
   }
-  for (const auto& node : source.graph->node()) {
-    if (node.op() == "Placeholder") {
-      Endpoint end{node.name(), node.name() + ":0", tf::DT_INVALID, nullptr};
-      for (const auto& attr : node.attr()) {
-        if (attr.key() == "dtype") end.dtype = attr.value().type();
-        if (attr.key() == "shape") end.shape = &attr.value().shape();
-      }
+  auto placeholders = std::make_shared<std::vector<std::shared_ptr<const tf::NodeDef>>>();
+  for (const auto& node : source.graph.nodes) {
+    const std::string name(node.name);
+    if (node.op == "Placeholder") {
+      FB_ASSIGN(const auto message, node.parse());
+      Endpoint end{name, name + ":0", tf::DT_INVALID, nullptr};
+      if (const auto* dtype = attribute(*message, "dtype"); dtype != nullptr) end.dtype = dtype->type();
+      if (const auto* shape = attribute(*message, "shape"); shape != nullptr) end.shape = &shape->shape();
       source.inputs.push_back(std::move(end));
-    } else if (read.count(node.name()) == 0 && node.op() != "NoOp" && node.op() != "Const" && node.op() != "Assert") {
-      source.outputs.push_back({node.name(), node.name() + ":0", tf::DT_INVALID, nullptr});
+      placeholders->push_back(message);
+    } else if (read.count(node.name) == 0 && node.op != "NoOp" && node.op != "Const" && node.op != "Assert") {
+      source.outputs.push_back({name, name + ":0", tf::DT_INVALID, nullptr});
     }
   }
+  source.owner = std::move(placeholders);
+  return {};
 }
 
 struct Parsed {
   SourceGraph source;
-  const tf::MetaGraphDef* meta = nullptr;
+  const MetaGraph* meta = nullptr;
 };
 
-Result<Parsed> parse(std::span<const uint8_t> bytes, const std::string& path, const OpenOptions& options) {
+Result<Parsed> parse(ByteSpan bytes, const std::string& path, const OpenOptions& options) {
   if (bytes.empty() || bytes.size() > INT32_MAX)
     return fail(ErrorCode::kInvalidModel, "{}: {} bytes cannot be a protobuf message", path, bytes.size());
   const auto unreadable = [&](const char* what) {
     return fail(ErrorCode::kInvalidModel, "{}: cannot be read as {}: the file is cut off or damaged", path, what);
   };
   Parsed out;
-  out.source.path = path;
+  SourceGraph& source = out.source;
+  source.path = path;
   // A SavedModel begins with its schema version, a number; a GraphDef with a node or a library, a message.
   if (bytes[0] != 0x08 && bytes[0] != 0x12) {
-    auto graph = std::make_shared<tf::GraphDef>();
-    if (!graph->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || graph->node_size() == 0)
-      return unreadable("a GraphDef");
-    out.source.graph = graph.get();
-    out.source.owner = std::move(graph);
-    find_ends(out.source);
+    if (!source.graph.add(bytes) || source.graph.nodes.empty()) return unreadable("a GraphDef");
+    if (Status ends = find_ends(source); !ends) return with_context(std::move(ends.error()), path);
     return out;
   }
-  auto model = std::make_shared<tf::SavedModel>();
-  if (!model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || model->meta_graphs_size() == 0)
-    return unreadable("a SavedModel");
-  FB_ASSIGN(out.meta, choose_graph(*model, options.tags, path));
+  auto graphs = std::make_shared<std::vector<MetaGraph>>();
+  Fields fields(bytes);
+  while (fields.next()) {
+    if (fields.number() == tf::SavedModel::kMetaGraphsFieldNumber &&
+        !parse_meta(fields.bytes(), graphs->emplace_back()))
+      return unreadable("a SavedModel");
+  }
+  if (fields.damaged() || graphs->empty()) return unreadable("a SavedModel");
+  FB_ASSIGN(out.meta, choose_graph(*graphs, options.tags, path));
   FB_ASSIGN(const auto* signature, choose_signature(*out.meta, options.signature, path));
-  out.source.signature = signature->key();
-  FB_ASSIGN(out.source.inputs, endpoints(signature->value().inputs(), path));
-  FB_ASSIGN(out.source.outputs, endpoints(signature->value().outputs(), path));
-  out.source.graph = &out.meta->graph_def();
-  out.source.ops = &out.meta->meta_info_def().stripped_op_list();
-  out.source.owner = std::move(model);
+  source.signature = signature->key();
+  FB_ASSIGN(source.inputs, endpoints(signature->value().inputs(), path));
+  FB_ASSIGN(source.outputs, endpoints(signature->value().outputs(), path));
+  for (ByteSpan part : out.meta->graphs) {
+    if (!source.graph.add(part)) return unreadable("a SavedModel");
+  }
+  source.ops = &out.meta->info.stripped_op_list();
+  source.owner = std::move(graphs);
   return out;
 }
 
@@ -249,17 +311,17 @@ Result<SourceGraph> open_source(const std::string& path, const OpenOptions& opti
   FB_ASSIGN(const auto file, MappedFile::open(file_path));
   FB_ASSIGN(Parsed parsed, parse(file->bytes(), file_path, options));
   SourceGraph& source = parsed.source;
-  if (parsed.meta == nullptr) return std::move(source);
-  const bool has_variables =
-      std::any_of(source.graph->node().begin(), source.graph->node().end(), [](const auto& node) {
-        return node.op() == "VarHandleOp" || node.op() == "VariableV2" || node.op() == "Variable";
-      });
-  if (has_variables) {
+  source.file = file;
+  const auto& nodes = source.graph.nodes;
+  if (parsed.meta != nullptr && std::any_of(nodes.begin(), nodes.end(), is_variable)) {
     const std::string parent = folder ? path : path.substr(0, path.rfind('/') + 1) + ".";
     FB_ASSIGN(source.bundle, TensorBundle::open(parent + "/variables/variables"));
-    source.variable_keys = restored_variables(*parsed.meta);
-    FB_TRY(add_by_name(*source.graph, *source.bundle, source.variable_keys));
+    auto keys = restored_variables(source.graph, parsed.meta->saver);
+    if (!keys) return with_context(std::move(keys.error()), file_path);
+    source.variable_keys = std::move(*keys);
+    FB_TRY(add_by_name(source.graph, *source.bundle, source.variable_keys));
   }
+  forget_pages(file->bytes());
   return std::move(source);
 }
 

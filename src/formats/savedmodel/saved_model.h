@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "formats/savedmodel/body.h"
 #include "formats/savedmodel/bundle.h"
 #include "formats/savedmodel/tensorflow.pb.h"
 
@@ -28,10 +29,11 @@ struct Endpoint {
 };
 
 struct SourceGraph {
-  std::string path;                   // for messages
-  std::string signature;              // empty for a GraphDef
-  std::shared_ptr<const void> owner;  // keeps the messages below alive
-  const tf::GraphDef* graph = nullptr;
+  std::string path;                        // for messages
+  std::string signature;                   // empty for a GraphDef
+  std::shared_ptr<const void> owner;       // keeps the messages below alive
+  std::shared_ptr<const MappedFile> file;  // that `graph` views, or null
+  GraphView graph;
   const tf::OpList* ops = nullptr;        // the operators' definitions that the file brings; null: none
   std::vector<Endpoint> inputs, outputs;  // by key
   std::optional<TensorBundle> bundle;
@@ -40,7 +42,7 @@ struct SourceGraph {
 
 // `path`: a folder that holds saved_model.pb, or a .pb file.
 Result<SourceGraph> open_source(const std::string& path, const OpenOptions& options);
-// A saved_model.pb or GraphDef from memory, without variables.
+// A saved_model.pb or GraphDef from memory, which must outlive the result, without variables.
 Result<SourceGraph> parse_source(std::span<const uint8_t> bytes, const std::string& path, const OpenOptions& options);
 
 }  // namespace fewbits::savedmodel

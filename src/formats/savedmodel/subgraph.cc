@@ -5,7 +5,10 @@ namespace fewbits::savedmodel {
 
 Result<const Body*> function_of(const OpCall& op, const char* attr) {
   const tf::NameAttrList* function = op.attrs.function(attr);
-  const Body* body = function == nullptr ? nullptr : op.lowering.conversion().functions.find(function->name());
+  const Body* body = nullptr;
+  if (function != nullptr) {
+    FB_ASSIGN(body, op.lowering.conversion().functions.find(function->name()));
+  }
   if (body == nullptr) {
     return fail(ErrorCode::kInvalidModel, "'{}' names the function '{}', which is not there", attr,
                 function == nullptr ? "" : function->name());

@@ -12,6 +12,9 @@ namespace {
 // for much memory: constants past this size must bring their bytes.
 constexpr size_t kMaxFilled = size_t{1} << 28;
 
+// Smaller contents are copied: a view keeps the whole message.
+constexpr size_t kMinKept = 4096;
+
 template <class T, class List>
 Result<ConstData> spread(const List& list, size_t count, const std::string& what) {
   const auto given = static_cast<size_t>(list.size());
@@ -120,9 +123,9 @@ Result<ConstTensor> read_tensor(const tf::TensorProto& proto, const std::shared_
     return fail(ErrorCode::kInvalidModel, "{}: {} bytes of values where {} of {} take {}", what, content.size(),
                 shape_text(out.shape), dtype_name(out.dtype), *bytes);
   }
-  // A std::string's bytes on the heap are aligned as any allocation; short ones live inside the string, and are copied.
+  // A std::string's bytes on the heap are aligned as any allocation.
   const auto* data = reinterpret_cast<const uint8_t*>(content.data());
-  if (content.size() >= 64 && reinterpret_cast<uintptr_t>(data) % 16 == 0) {
+  if (content.size() >= kMinKept && reinterpret_cast<uintptr_t>(data) % 16 == 0) {
     out.data = ConstData({data, content.size()}, owner);
   } else {
     std::vector<uint8_t> copy(content.size());
