@@ -1,14 +1,13 @@
 // libhdf5 behind values: identifiers close themselves, its printing is off, sizes are checked before memory is asked for.
 #include "formats/keras/hdf5.h"
 
-#include <hdf5.h>
-
 #include <algorithm>
 #include <cstring>
 #include <mutex>
 
 #include "base/checked.h"
 #include "base/pages.h"
+#include "formats/keras/lazy_hdf5.h"
 
 namespace fewbits::keras {
 namespace {
@@ -94,6 +93,7 @@ struct Hdf5File::Handle {
 };
 
 Result<Hdf5File> Hdf5File::open(const std::string& path) {
+  FB_TRY(load_hdf5());
   const Lock lock(library_mutex());
   silence();
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -105,6 +105,7 @@ Result<Hdf5File> Hdf5File::open(const std::string& path) {
 }
 
 Result<Hdf5File> Hdf5File::from_member(const Member& member, const std::string& name) {
+  FB_TRY(load_hdf5());
   const auto image = std::make_shared<Member>(member);
   const Lock lock(library_mutex());
   silence();
