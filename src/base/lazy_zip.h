@@ -12,7 +12,7 @@ inline Status load_zip();
 
 #ifdef FEWBITS_ZIP
 
-inline const LazyLibrary& zip_library() noexcept {
+inline const LazyLibrary& zip_library() {
   static const LazyLibrary library(FEWBITS_ZIP);
   return library;
 }

@@ -12,7 +12,7 @@ inline Status load_sndfile();
 
 #ifdef FEWBITS_SNDFILE
 
-inline const LazyLibrary& sndfile_library() noexcept {
+inline const LazyLibrary& sndfile_library() {
   static const LazyLibrary library(FEWBITS_SNDFILE);
   return library;
 }

@@ -12,7 +12,7 @@ inline Status load_hdf5();
 
 #ifdef FEWBITS_HDF5
 
-inline const LazyLibrary& hdf5_library() noexcept {
+inline const LazyLibrary& hdf5_library() {
   static const LazyLibrary library(FEWBITS_HDF5);
   return library;
 }
@@ -43,9 +43,11 @@ inline Status load_hdf5() { return hdf5_library().load(); }
 #define H5Pcreate FB_LAZY(::fewbits::hdf5_library(), H5Pcreate)
 #define H5Pget_external_count FB_LAZY(::fewbits::hdf5_library(), H5Pget_external_count)
 #define H5Pget_layout FB_LAZY(::fewbits::hdf5_library(), H5Pget_layout)
+#define H5Pget_mdc_config FB_LAZY(::fewbits::hdf5_library(), H5Pget_mdc_config)
 #define H5Pset_fapl_core FB_LAZY(::fewbits::hdf5_library(), H5Pset_fapl_core)
 #define H5Pset_file_image FB_LAZY(::fewbits::hdf5_library(), H5Pset_file_image)
 #define H5Pset_file_image_callbacks FB_LAZY(::fewbits::hdf5_library(), H5Pset_file_image_callbacks)
+#define H5Pset_mdc_config FB_LAZY(::fewbits::hdf5_library(), H5Pset_mdc_config)
 #define H5Sclose FB_LAZY(::fewbits::hdf5_library(), H5Sclose)
 #define H5Sget_simple_extent_dims FB_LAZY(::fewbits::hdf5_library(), H5Sget_simple_extent_dims)
 #define H5Sget_simple_extent_ndims FB_LAZY(::fewbits::hdf5_library(), H5Sget_simple_extent_ndims)
@@ -62,6 +64,7 @@ inline Status load_hdf5() { return hdf5_library().load(); }
 #define H5Tset_size FB_LAZY(::fewbits::hdf5_library(), H5Tset_size)
 #define H5check_version FB_LAZY(::fewbits::hdf5_library(), H5check_version)
 #define H5open FB_LAZY(::fewbits::hdf5_library(), H5open)
+#define H5set_free_list_limits FB_LAZY(::fewbits::hdf5_library(), H5set_free_list_limits)
 
 #else
 

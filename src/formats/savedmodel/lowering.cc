@@ -67,6 +67,7 @@ void Conversion::looked_at(size_t bytes) {
   read_since = 0;
   if (source.file) forget_pages(source.file->bytes());
   if (source.bundle) source.bundle->forget_pages();
+  trim_heap();
 }
 
 GraphBuilder& OpCall::b() const { return lowering.builder(); }
