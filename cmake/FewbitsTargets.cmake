@@ -79,6 +79,25 @@ function(fb_tests target)
   add_test(NAME ${target} COMMAND ${target})
 endfunction()
 
+# fb_lazy_library(target DEFINITION PACKAGE): the library of pkg-config's PACKAGE, loaded when it is first needed under the name that
+# DEFINITION tells the code; linked where it is static or FEWBITS_LAZY_LIBRARIES is off. See src/base/lazy_library.h.
+function(fb_lazy_library target definition package)
+  list(GET ${package}_LINK_LIBRARIES 0 file)
+  set(soname)
+  if(FEWBITS_LAZY_LIBRARIES AND file MATCHES "\\.so$")
+    execute_process(COMMAND ${CMAKE_READELF} -d ${file} OUTPUT_VARIABLE parts ERROR_QUIET)
+    if(parts MATCHES "SONAME[^[]*\\[([^]]+)\\]")
+      set(soname ${CMAKE_MATCH_1})
+    endif()
+  endif()
+  if(NOT soname)
+    target_link_libraries(${target} PRIVATE PkgConfig::${package})
+    return()
+  endif()
+  target_include_directories(${target} SYSTEM PRIVATE ${${package}_INCLUDE_DIRS})
+  target_compile_definitions(${target} PRIVATE ${definition}="${soname}")
+endfunction()
+
 # fb_protos(OUT file.proto...): C++ of protobuf definitions, paths below the current folder; include "formats/x/x.pb.h".
 function(fb_protos out)
   set(result)

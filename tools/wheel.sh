@@ -58,7 +58,8 @@ fi
 raw=$PWD/build/wheel-raw
 rm -rf "$raw"
 PKG_CONFIG_PATH="$libraries/pkgconfig" "$maker/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
-  --no-build-isolation . -w "$raw" -C build-dir=build/wheel-build
+  --no-build-isolation . -w "$raw" -C build-dir=build/wheel-build \
+  -C cmake.define.FEWBITS_LAZY_LIBRARIES=OFF  # auditwheel sees only what is linked
 mkdir -p "$dist"
 PATH="$maker/bin:$PATH" "$maker/bin/auditwheel" repair --strip "$raw"/fewbits-*.whl -w "$dist"
 ls -l "$dist"

@@ -2,6 +2,7 @@
 #include "fewbits/convert.h"
 
 #include "api/runtime/guard.h"
+#include "base/pages.h"
 #include "formats/import.h"
 #include "passes/pipeline.h"
 
@@ -39,6 +40,7 @@ Result<ConvertResult> convert_file(const std::string& path, const ConvertOptions
     FB_ASSIGN(const formats::Format* format, formats::format_of(path));
     FB_ASSIGN(formats::Imported imported,
               format->read(path, {options.signature, options.tags, options.shapes, options.fuse_recurrent}));
+    trim_heap();
     ConvertResult result;
     result.format = format->name;
     result.warnings = std::move(imported.warnings);
@@ -48,6 +50,7 @@ Result<ConvertResult> convert_file(const std::string& path, const ConvertOptions
       for (const passes::Count& count : counts) result.passes.push_back({count.name, count.changes});
       if (options.fuse_recurrent) warn_of_state(imported.model, result.warnings);
       FB_TRY(verify(imported.model));
+      trim_heap();
     }
     result.model = std::make_shared<const Model>(std::move(imported.model));
     return result;

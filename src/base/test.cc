@@ -20,6 +20,7 @@
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/half.h"
+#include "base/lazy_library.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
 
@@ -286,6 +287,23 @@ TEST_F(FileTest, RefusesWhatIsNoFile) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(missing.error().message, HasSubstr(path("no/such/folder")));
+}
+
+TEST(LazyLibrary, OneThatIsMissingIsNamed) {
+  const LazyLibrary missing("libfewbits-has-no-such-library.so.7");
+  const Status loaded = missing.load();
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, ErrorCode::kIo);
+  EXPECT_NE(loaded.error().message.find("libfewbits-has-no-such-library.so.7 cannot be loaded"), std::string::npos);
+}
+
+TEST(LazyLibrary, GivesTheAddressesOfWhatIsLoaded) {
+  const LazyLibrary math("libm.so.6");
+  ASSERT_TRUE(math.load()) << math.load().error().message;
+  const auto cosine = reinterpret_cast<double (*)(double)>(math.symbol("cos"));
+  ASSERT_NE(cosine, nullptr);
+  EXPECT_EQ(cosine(0.0), 1.0);
+  EXPECT_EQ(math.symbol("no such function"), nullptr);
 }
 
 }  // namespace

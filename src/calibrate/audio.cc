@@ -1,13 +1,12 @@
 // Sound through libsndfile.
 #include "calibrate/audio.h"
 
-#include <sndfile.h>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 
 #include "base/file.h"
+#include "calibrate/lazy_sndfile.h"
 
 namespace fewbits::calibrate {
 namespace {
@@ -49,6 +48,7 @@ struct Closer {
 }  // namespace
 
 Result<Audio> decode_audio(std::span<const uint8_t> bytes) {
+  FB_TRY(load_sndfile());
   Cursor cursor{bytes};
   SF_VIRTUAL_IO io = memory_io();
   SF_INFO info{};

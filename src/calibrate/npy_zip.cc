@@ -1,10 +1,10 @@
 // .npz archives through libzip.
 #include "calibrate/npy_zip.h"
 
-#include <zip.h>
-
 #include <algorithm>
 #include <set>
+
+#include "base/lazy_zip.h"
 
 namespace fewbits::calibrate {
 namespace {
@@ -156,6 +156,7 @@ struct NpzReader::Archive {
 NpzReader::~NpzReader() = default;
 
 Result<std::shared_ptr<NpzReader>> NpzReader::open(const std::string& path) {
+  FB_TRY(load_zip());
   int code = 0;
   auto archive = std::make_unique<Archive>();
   archive->zip.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
@@ -169,6 +170,7 @@ Result<std::shared_ptr<NpzReader>> NpzReader::open(const std::string& path) {
 }
 
 Result<std::shared_ptr<NpzReader>> NpzReader::open_bytes(std::span<const uint8_t> bytes, std::string name) {
+  FB_TRY(load_zip());
   zip_error_t error;
   zip_error_init(&error);
   auto archive = std::make_unique<Archive>();
@@ -323,6 +325,7 @@ Status write_npz(const std::string& path, std::span<const Array> arrays, NpzComp
     if (!header) return with_context(std::move(header).error(), path);
     headers.push_back(*std::move(header));
   }
+  FB_TRY(load_zip());
   int code = 0;
   Zip archive(zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code));
   if (!archive) return fail(ErrorCode::kIo, "cannot write {}: {}", path, text_of(code));

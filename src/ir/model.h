@@ -52,7 +52,6 @@ class ConstData {
   std::span<const T> as() const noexcept {
     return {reinterpret_cast<const T*>(bytes_.data()), bytes_.size() / sizeof(T)};
   }
-  const std::shared_ptr<const void>& owner() const noexcept { return owner_; }
   // Where the bytes live, to find constants that share them.
   const void* identity() const noexcept { return bytes_.data(); }
 

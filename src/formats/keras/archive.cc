@@ -1,14 +1,13 @@
 // Members are read whole, into memory that their stored size vouches for, or found where they are stored.
 #include "formats/keras/archive.h"
 
-#include <zip.h>
-
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 
 #include "base/file.h"
+#include "base/lazy_zip.h"
 #include "base/pages.h"
 
 namespace fewbits::keras {
@@ -21,10 +20,16 @@ constexpr uint64_t kMaxMember = uint64_t{1} << 36;
 constexpr size_t kPiece = size_t{1} << 16;       // of a member that is verified
 constexpr uint64_t kSeldom = uint64_t{1} << 22;  // bytes between two times that pages are given back
 
+struct Closer {
+  void operator()(zip_file_t* file) const noexcept { zip_fclose(file); }
+  void operator()(zip_t* archive) const noexcept { zip_discard(archive); }
+};
+
 // An open archive and one member's description.
 class Archive {
  public:
   static Result<Archive> open(const std::string& path, const std::string& member) {
+    FB_TRY(load_zip());
     int code = 0;
     Archive archive;
     archive.zip_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
@@ -47,8 +52,7 @@ class Archive {
   // Hands all bytes to `take`, in pieces of up to `piece`; false when the member is damaged or `take` says so.
   template <class Take>
   bool read(size_t piece, const Take& take) {
-    const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(zip_fopen_index(zip_.get(), info_.index, 0),
-                                                                  zip_fclose);
+    const std::unique_ptr<zip_file_t, Closer> file(zip_fopen_index(zip_.get(), info_.index, 0));
     uint64_t done = 0;
     while (file != nullptr && done < info_.size) {
       const zip_int64_t got = take(file.get(), done, std::min<uint64_t>(piece, info_.size - done));
@@ -61,7 +65,7 @@ class Archive {
   }
 
  private:
-  std::unique_ptr<zip_t, decltype(&zip_discard)> zip_{nullptr, zip_discard};
+  std::unique_ptr<zip_t, Closer> zip_;
   zip_stat_t info_{};
 };
 

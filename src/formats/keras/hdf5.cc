@@ -1,20 +1,19 @@
 // libhdf5 behind values: identifiers close themselves, its printing is off, sizes are checked before memory is asked for.
 #include "formats/keras/hdf5.h"
 
-#include <hdf5.h>
-
 #include <algorithm>
 #include <cstring>
 #include <mutex>
 
 #include "base/checked.h"
 #include "base/pages.h"
+#include "formats/keras/lazy_hdf5.h"
 
 namespace fewbits::keras {
 namespace {
 
 constexpr size_t kMaxText = size_t{1} << 30;
-constexpr size_t kMostPages = size_t{4} << 20;  // of a mapped file, read and not given back
+constexpr size_t kMostPages = size_t{1} << 20;  // of a mapped file, read and not given back
 constexpr size_t kMaxGrowth = 1100;             // zlib's best ratio: what a dataset may have grown from
 
 std::mutex& library_mutex() {
@@ -24,6 +23,21 @@ std::mutex& library_mutex() {
 using Lock = std::lock_guard<std::mutex>;
 
 void silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+// How files are opened: of what describes datasets, which the library keeps for as long as a file is open, little is kept, as
+// each dataset is read once; and what it has freed it gives back.
+hid_t new_access() {
+  constexpr int kKept = 1 << 16;  // bytes of each kind of what was freed
+  H5set_free_list_limits(kKept, kKept, kKept, kKept, kKept, kKept);
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5AC_cache_config_t cache{};
+  cache.version = H5AC__CURR_CACHE_CONFIG_VERSION;
+  if (access < 0 || H5Pget_mdc_config(access, &cache) < 0) return access;
+  cache.set_initial_size = true;
+  cache.initial_size = cache.min_size = cache.max_size = size_t{1} << 18;
+  H5Pset_mdc_config(access, &cache);
+  return access;
+}
 
 // An identifier that closes itself.
 class Id {
@@ -90,13 +104,15 @@ struct Hdf5File::Handle {
   }
   hid_t id;
   std::shared_ptr<const Member> member;  // a file in memory
-  mutable size_t read_since = 0;         // bytes since pages of a mapped one were given back; under the mutex
+  mutable size_t read_since = 0;         // bytes since memory was given back; under the mutex
 };
 
 Result<Hdf5File> Hdf5File::open(const std::string& path) {
+  FB_TRY(load_hdf5());
   const Lock lock(library_mutex());
   silence();
-  const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  const Id access(new_access(), H5Pclose);
+  const hid_t id = access ? H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()) : -1;
   if (id < 0) return fail(ErrorCode::kInvalidModel, "{}: cannot be read as HDF5: it is cut off or damaged", path);
   Hdf5File out;
   out.name_ = path;
@@ -105,10 +121,11 @@ Result<Hdf5File> Hdf5File::open(const std::string& path) {
 }
 
 Result<Hdf5File> Hdf5File::from_member(const Member& member, const std::string& name) {
+  FB_TRY(load_hdf5());
   const auto image = std::make_shared<Member>(member);
   const Lock lock(library_mutex());
   silence();
-  const Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  const Id access(new_access(), H5Pclose);
   H5FD_file_image_callbacks_t callbacks = {lend, leave, lend_again, keep, same, none, image.get()};
   const bool ready =
       access && H5Pset_fapl_core(access.get(), size_t{1} << 16, false) >= 0 &&
@@ -208,12 +225,11 @@ Result<NumberArray> Hdf5File::read(const std::string& dataset) const {
   if (!values.empty() && H5Dread(data.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
     return bad("the file is cut off or damaged");
   out.data = ConstData::own(std::move(values));
-  if (handle_->member != nullptr && handle_->member->mapped) {
-    handle_->read_since += *bytes;
-    if (handle_->read_since > kMostPages) {
-      forget_pages(handle_->member->bytes);
-      handle_->read_since = 0;
-    }
+  handle_->read_since += *bytes;
+  if (handle_->read_since > kMostPages) {
+    if (handle_->member != nullptr && handle_->member->mapped) forget_pages(handle_->member->bytes);
+    trim_heap();
+    handle_->read_since = 0;
   }
   return out;
 }

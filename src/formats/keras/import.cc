@@ -33,8 +33,11 @@ int major_version(const std::string& version) {
 }
 
 Result<formats::Imported> read_archive(const std::string& path, const formats::ImportOptions& options) {
-  FB_ASSIGN(const auto config_bytes, read_member(path, "config.json"));
-  FB_ASSIGN(const Json config, parse({reinterpret_cast<const char*>(config_bytes.data()), config_bytes.size()}, path));
+  const auto read_config = [&]() -> Result<Json> {
+    FB_ASSIGN(const auto text, read_member(path, "config.json"));
+    return parse({reinterpret_cast<const char*>(text.data()), text.size()}, path);
+  };
+  FB_ASSIGN(const Json config, read_config());
   int major = 3;
   if (const auto metadata = read_member(path, "metadata.json")) {
     const Json json = Json::parse(metadata->begin(), metadata->end(), nullptr, false);
@@ -56,9 +59,12 @@ Result<formats::Imported> read_h5(const std::string& path, const formats::Import
     return fail(ErrorCode::kUnsupported, "{}: holds weights without the model; save the whole model with model.save()",
                 path);
   }
-  FB_ASSIGN(const auto config_text, file.texts("/", "model_config"));
-  if (config_text.size() != 1) return fail(ErrorCode::kInvalidModel, "{}: its model_config is no text", path);
-  FB_ASSIGN(const Json config, parse(config_text[0], path));
+  const auto read_config = [&]() -> Result<Json> {
+    FB_ASSIGN(const auto text, file.texts("/", "model_config"));
+    if (text.size() != 1) return fail(ErrorCode::kInvalidModel, "{}: its model_config is no text", path);
+    return parse(text[0], path);
+  };
+  FB_ASSIGN(const Json config, read_config());
   int major = 1;
   if (file.has_attribute("/", "keras_version")) {
     FB_ASSIGN(const auto version, file.texts("/", "keras_version"));

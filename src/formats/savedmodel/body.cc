@@ -150,10 +150,10 @@ bool GraphView::add(ByteSpan graph) {
   return !fields.damaged();
 }
 
-Body::Body(std::string_view name, std::vector<NodeView> nodes, const tf::OpList* ops)
-    : name_(name), ops_(ops), nodes_(std::move(nodes)) {
+Body::Body(std::string_view name, std::span<const NodeView> nodes, const tf::OpList* ops)
+    : name_(name), ops_(ops), nodes_(nodes) {
   by_name_.reserve(nodes_.size());
-  for (size_t i = 0; i < nodes_.size(); ++i) by_name_.emplace(nodes_[i].name, i);
+  for (size_t i = 0; i < nodes_.size(); ++i) by_name_.emplace(nodes_[i].name, static_cast<uint32_t>(i));
 }
 
 Body::Body(const GraphView& graph, const tf::OpList* ops) : Body("the graph", graph.nodes, ops) {}
@@ -177,7 +177,9 @@ Result<Body> Body::of_function(ByteSpan function, std::string_view name, const t
   }
   if (!whole || fields.damaged())
     return fail(ErrorCode::kInvalidModel, "the function '{}' cannot be read: the file is damaged", name);
-  Body body(name, std::move(nodes), ops);
+  nodes.shrink_to_fit();
+  Body body(name, nodes, ops);
+  body.own_nodes_ = std::move(nodes);
   for (const auto& argument : signature.input_arg()) body.arguments_.emplace(argument.name(), body.argument_count_++);
   for (const auto& result : signature.output_arg()) {
     for (const auto& entry : returned) {

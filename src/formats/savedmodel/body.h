@@ -65,15 +65,16 @@ struct InputRef {
   int index = 0;    // the node's output, counted over all its output arguments; or the argument
 };
 
-// A graph, or a function's body. Views the bytes it was made of.
+// A graph, or a function's body. Views the bytes it was made of, and the graph.
 class Body {
  public:
+  Body(Body&&) = default;  // moved vectors keep their elements where they are
   Body(const GraphView& graph, const tf::OpList* ops);
   // A FunctionDef; kInvalidModel names the function when it cannot be read.
   static Result<Body> of_function(ByteSpan function, std::string_view name, const tf::OpList* ops);
 
   const std::string& name() const noexcept { return name_; }
-  const std::vector<NodeView>& nodes() const noexcept { return nodes_; }
+  std::span<const NodeView> nodes() const noexcept { return nodes_; }
   const NodeView& node(size_t i) const { return nodes_[i]; }
   // "node", "node:1", "^node" in a graph; "node:output:1", "argument" in a function. kInvalidModel names what is missing.
   Result<InputRef> resolve(std::string_view input) const;
@@ -84,14 +85,15 @@ class Body {
   int returned_argument(size_t i) const;
 
  private:
-  Body(std::string_view name, std::vector<NodeView> nodes, const tf::OpList* ops);
+  Body(std::string_view name, std::span<const NodeView> nodes, const tf::OpList* ops);
   Result<int> output_index(const NodeView& node, std::string_view argument, int index) const;
 
   std::string name_;
   const tf::OpList* ops_ = nullptr;
   int argument_count_ = 0;
-  std::vector<NodeView> nodes_;
-  std::unordered_map<std::string_view, size_t> by_name_;
+  std::vector<NodeView> own_nodes_;  // a function's
+  std::span<const NodeView> nodes_;
+  std::unordered_map<std::string_view, uint32_t> by_name_;
   std::map<std::string, int, std::less<>> arguments_;
   std::vector<std::string> returns_;
 };

@@ -6,6 +6,7 @@
 #include <leveldb/options.h>
 #include <leveldb/table.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/crc32c.h"
@@ -124,7 +125,8 @@ Result<ConstTensor> TensorBundle::read(std::string_view key) const {
   const Shard& shard = shards_[static_cast<size_t>(entry.shard_id())];
   if (masked_crc32c(crc32c(bytes)) != entry.crc32c())
     return damaged(shard.path, fmt::format("the checksum of '{}' does not fit its bytes", key));
-  if (reinterpret_cast<uintptr_t>(bytes.data()) % 16 == 0) {
+  const size_t element = std::max<size_t>(byte_size(out.dtype, size_t{1}).value_or(1), 1);
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % element == 0) {
     out.data = ConstData(bytes, shard.file);
   } else {
     out.data = ConstData::own(std::vector<uint8_t>(bytes.begin(), bytes.end()));

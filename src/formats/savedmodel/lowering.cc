@@ -67,6 +67,7 @@ void Conversion::looked_at(size_t bytes) {
   read_since = 0;
   if (source.file) forget_pages(source.file->bytes());
   if (source.bundle) source.bundle->forget_pages();
+  trim_heap();
 }
 
 GraphBuilder& OpCall::b() const { return lowering.builder(); }
@@ -124,20 +125,18 @@ ValueId Lowering::constant(const ConstTensor& tensor, const std::string& name) {
 
 Result<ValueId> Lowering::read_variable(const std::string& node_name) {
   if (const auto found = variable_values_.find(node_name); found != variable_values_.end()) return found->second;
-  Variable& variable = conversion_.variables[node_name];
-  ConstData data(variable.bytes, variable.owner.lock());
-  if (data.owner() == nullptr) {
+  auto& read = conversion_.variables;
+  if (read.find(node_name) == read.end()) {
     const auto key = conversion_.source.variable_keys.find(node_name);
     if (key == conversion_.source.variable_keys.end() || !conversion_.source.bundle) {
       return fail(ErrorCode::kNotFound, "the variable '{}' has no values in the checkpoint", node_name);
     }
-    FB_ASSIGN(const ConstTensor tensor, conversion_.source.bundle->read(key->second));
-    data = tensor.data;
-    variable = {tensor.dtype, tensor.shape, data.bytes(), data.owner()};
+    FB_ASSIGN(ConstTensor tensor, conversion_.source.bundle->read(key->second));
     // Most weights are transposed as soon as they are read: the pages they came from are of no more use.
-    conversion_.looked_at(data.bytes().size());
+    conversion_.looked_at(tensor.data.bytes().size());
+    read.emplace(node_name, std::move(tensor));
   }
-  const ValueId id = builder_.constant(std::move(data), variable.dtype, variable.shape, node_name);
+  const ValueId id = constant(read.at(node_name), node_name);
   variable_values_.emplace(node_name, id);
   return id;
 }

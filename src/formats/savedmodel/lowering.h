@@ -97,14 +97,6 @@ inline Result<Tensors> many(const std::vector<ValueId>& ids) {
   return out;
 }
 
-// A variable's values as long as a graph holds them: subgraphs that read the same one share it.
-struct Variable {
-  DType dtype = DType::kFloat32;
-  Shape shape;
-  ByteSpan bytes;
-  std::weak_ptr<const void> owner;
-};
-
 // What the lowerings of a conversion (one a subgraph) share.
 struct Conversion {
   Conversion(const SourceGraph& source_graph, Model& target)
@@ -116,11 +108,11 @@ struct Conversion {
   const SourceGraph& source;
   FunctionLibrary functions;
   Model& model;
-  std::set<std::string> problems;             // "'node' (Op): why": all that stands in the way
-  std::vector<const Body*> calls;             // functions being evaluated, to find cycles
-  std::map<std::string, Variable> variables;  // those read so far
-  size_t read_since = 0;                      // bytes of the files whose pages are in memory
-  size_t lowered = 0;                         // nodes so far: calls of calls can ask for more than anything could hold
+  std::set<std::string> problems;                // "'node' (Op): why": all that stands in the way
+  std::vector<const Body*> calls;                // functions being evaluated, to find cycles
+  std::map<std::string, ConstTensor> variables;  // those read so far
+  size_t read_since = 0;                         // bytes of the files whose pages are in memory
+  size_t lowered = 0;  // nodes so far: calls of calls can ask for more than anything could hold
 };
 
 class Lowering {

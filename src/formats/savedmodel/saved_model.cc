@@ -127,7 +127,7 @@ const tf::AttrValue* attribute(const tf::NodeDef& node, std::string_view key) { 
 // What the assignments in a list of nodes restore.
 class Restored {
  public:
-  explicit Restored(const std::vector<NodeView>& nodes) : list_(nodes) {
+  explicit Restored(std::span<const NodeView> nodes) : list_(nodes) {
     for (const auto& node : nodes) nodes_.emplace(node.name, &node);
   }
 
@@ -173,7 +173,7 @@ class Restored {
     return std::string();
   }
 
-  const std::vector<NodeView>& list_;
+  std::span<const NodeView> list_;
   std::unordered_map<std::string_view, const NodeView*> nodes_;
   // One list of names serves many assignments.
   const NodeView* names_of_ = nullptr;
@@ -293,6 +293,7 @@ Result<Parsed> parse(ByteSpan bytes, const std::string& path, const OpenOptions&
   for (ByteSpan part : out.meta->graphs) {
     if (!source.graph.add(part)) return unreadable("a SavedModel");
   }
+  source.graph.nodes.shrink_to_fit();
   source.ops = &out.meta->info.stripped_op_list();
   source.owner = std::move(graphs);
   return out;

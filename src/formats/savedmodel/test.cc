@@ -4,6 +4,7 @@
 
 #include "formats/savedmodel/import.h"
 #include "formats/savedmodel/tensorflow.pb.h"
+#include "formats/savedmodel/wire.h"
 
 namespace fewbits::savedmodel {
 namespace {
@@ -220,6 +221,76 @@ TEST(SavedModel, EveryTruncationIsAnErrorOrASmallerModel) {
     const auto imported = import(bytes.substr(0, size));
     EXPECT_FALSE(imported && size < bytes.size() / 2) << size;
   }
+}
+
+// Functions and nodes are read when they are needed: the message says which one cannot be.
+TEST(SavedModel, ADamagedFunctionIsNamed) {
+  ModelWriter writer;
+  auto* function = writer.function("layers", "neg:y:0");
+  ModelWriter::fill(function->add_node_def(), "neg", "Neg", {"a"});
+  writer.call("layer", "layers", "x_in");
+  writer.set_output("layer:0");
+  std::string bytes = writer.bytes();
+  const std::string argument(
+      "\x12\x03\x0a\x01"
+      "a",
+      5);  // input_arg { name: "a" }
+  const size_t at = bytes.find(argument);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 3] = 9;  // a name that is longer than what holds it
+  const auto imported = import(bytes);
+  ASSERT_FALSE(imported);
+  EXPECT_EQ(imported.error().code, ErrorCode::kInvalidModel);
+  EXPECT_THAT(imported.error().message, HasSubstr("the function 'layers' cannot be read: the file is damaged"));
+}
+
+TEST(SavedModel, ADamagedNodeIsNamedWhenItIsNeeded) {
+  for (const bool needed : {true, false}) {
+    ModelWriter writer;
+    writer.node("y", "Relu", {"x_in"});
+    auto* attr = writer.node("other", "Elu", {"y"})->add_attr();
+    attr->set_key("marked");
+    attr->mutable_value()->set_s("text");
+    writer.set_output(needed ? "other:0" : "y:0");
+    std::string bytes = writer.bytes();
+    const size_t at = bytes.find("text");
+    ASSERT_NE(at, std::string::npos);
+    bytes[at - 1] = 5;
+    const auto imported = import(bytes);
+    EXPECT_EQ(imported.has_value(), !needed);
+    if (needed) {
+      EXPECT_THAT(imported.error().message, HasSubstr("the node 'other' cannot be read"));
+    }
+  }
+}
+
+// The examples of protobuf's own description of its encoding: field 1 is 150, field 2 "testing".
+TEST(Fields, AreFoundWhereTheyLie) {
+  const uint8_t bytes[] = {0x08, 0x96, 0x01, 0x12, 0x07, 't', 'e', 's', 't', 'i', 'n', 'g', 0x1d, 1, 2, 3, 4};
+  Fields fields(bytes);
+  ASSERT_TRUE(fields.next());
+  EXPECT_EQ(fields.number(), 1u);
+  EXPECT_TRUE(fields.bytes().empty());
+  ASSERT_TRUE(fields.next());
+  EXPECT_EQ(fields.number(), 2u);
+  EXPECT_EQ(text_of(fields.bytes()), "testing");
+  ASSERT_TRUE(fields.next());
+  EXPECT_EQ(fields.number(), 3u);
+  EXPECT_FALSE(fields.next());
+  EXPECT_FALSE(fields.damaged());
+}
+
+TEST(Fields, ThatAreCutOffAreDamaged) {
+  const uint8_t bytes[] = {0x12, 0x07, 't', 'e', 's', 't', 'i', 'n', 'g'};
+  for (size_t size = 1; size < sizeof(bytes); ++size) {
+    Fields fields(ByteSpan(bytes).first(size));
+    EXPECT_FALSE(fields.next()) << size;
+    EXPECT_TRUE(fields.damaged()) << size;
+  }
+  const uint8_t group[] = {0x0b, 0x0c};
+  Fields fields(group);
+  EXPECT_FALSE(fields.next());
+  EXPECT_TRUE(fields.damaged());
 }
 
 TEST(GraphDef, PlaceholdersGoInAndWhatNothingReadsComesOut) {
