@@ -287,10 +287,22 @@ TEST(Fields, ThatAreCutOffAreDamaged) {
     EXPECT_FALSE(fields.next()) << size;
     EXPECT_TRUE(fields.damaged()) << size;
   }
-  const uint8_t group[] = {0x0b, 0x0c};
-  Fields fields(group);
+}
+
+TEST(Fields, GroupsArePassedOver) {
+  const uint8_t bytes[] = {0x0b, 0x10, 0x05, 0x0c, 0x18, 0x01};  // field 1 is a group of one number
+  Fields fields(bytes);
+  ASSERT_TRUE(fields.next());
+  EXPECT_EQ(fields.number(), 1u);
+  ASSERT_TRUE(fields.next());
+  EXPECT_EQ(fields.number(), 3u);
   EXPECT_FALSE(fields.next());
-  EXPECT_TRUE(fields.damaged());
+  EXPECT_FALSE(fields.damaged());
+  for (const uint8_t alone : {uint8_t{0x0b}, uint8_t{0x0c}}) {  // begun and not ended, and the other way round
+    Fields damaged(ByteSpan(&alone, 1));
+    EXPECT_FALSE(damaged.next());
+    EXPECT_TRUE(damaged.damaged());
+  }
 }
 
 TEST(GraphDef, PlaceholdersGoInAndWhatNothingReadsComesOut) {
