@@ -7,7 +7,7 @@ memory of fewbits alone, from every format.
 
 PYTHON is an interpreter with tensorflow and ai-edge-litert. FOLDER is where tests/savedmodel/make_models.py put its networks;
 --models is where shared/tools/make_models.py put its own (effdet_d0, ...). Each figure is of a fresh process: the median of the
-rounds' wall time, the largest of their peak resident sets. The tables go between the marks in the file that --write names.
+rounds' wall time, the largest of their peak resident sets (needs Debian's package time). The tables go between the marks in the file that --write names.
 """
 
 import argparse

@@ -143,9 +143,9 @@ class Collector {
     TensorStats& stats = statistics_.tensors[{graph, id}];
     if (stats.samples == 0) stats.name = model_.graphs[static_cast<size_t>(graph)].value(id).name;
     stats.add(range.min, range.max);
-    if (!range.finite || tensor.shape.empty()) return {};
+    if (tensor.shape.empty()) return {};
     const auto depth = static_cast<size_t>(tensor.shape.back());
-    if (with_means_.contains({graph, id})) stats.add_means(channel_means(values, count, depth));
+    if (range.finite && with_means_.contains({graph, id})) stats.add_means(channel_means(values, count, depth));
     if (with_tops_.contains({graph, id})) stats.least_top = std::min(stats.least_top, least_top(values, count, depth));
     return {};
   }

@@ -85,5 +85,34 @@ TEST(CollectorTest, MergedAndReadBackItIsTheSame) {
   EXPECT_TRUE(std::isinf(back->statistics.find(0, 1)->least_top));
 }
 
+TEST(CollectorTest, APartThatDoesNotKnowItsRowsMakesThemUnknown) {
+  for (const bool first_knows : {true, false}) {
+    Statistics parts[] = {statistics_of({kSamples[0]}), statistics_of({kSamples[1]})};
+    parts[first_knows ? 1 : 0].tensors.at({0, 0}).least_top = std::numeric_limits<float>::infinity();
+    ASSERT_TRUE(parts[0].merge(parts[1]));
+    EXPECT_TRUE(std::isinf(parts[0].find(0, 0)->least_top));
+  }
+}
+
+TEST(CollectorTest, MaskedElementsDoNotHideTheirRowsLargest) {
+  // x -> LOG -> y -> SOFTMAX: the logarithm of 0 masks.
+  auto model = std::make_shared<Model>();
+  model->graphs.resize(1);
+  Graph& graph = model->main();
+  const Shape shape{1, kRows, kDepth};
+  const ValueId x = add_value(graph, "x", shape), y = add_value(graph, "y", shape), z = add_value(graph, "z", shape);
+  add_node(graph, Op::LOG, {x}, {y});
+  tflite::SoftmaxOptionsT softmax;
+  softmax.beta = 1;
+  add_node(graph, Op::SOFTMAX, {y}, {z}, softmax);
+  graph.inputs = {x};
+  graph.outputs = {z};
+  Numbers data({{1, 0, 4, 2, 3, 9}, {0.5f, 0, 0, 6, 1, 1}});
+  const auto statistics =
+      collect(model, data, SampleWalk(select_samples(2, 0)), {.non_finite = NonFiniteRange::kIgnore});
+  ASSERT_TRUE(statistics) << statistics.error().message;
+  EXPECT_FLOAT_EQ(statistics->find(0, y)->least_top, std::log(0.5f));
+}
+
 }  // namespace
 }  // namespace fewbits::calibrate

@@ -54,7 +54,9 @@ void TensorStats::merge(const TensorStats& later) noexcept {
   rest_max = d * rest_max + later.rest_max;
   min = std::min(min, later.min);
   max = std::max(max, later.max);
-  least_top = std::min(least_top, later.least_top);
+  // A part of an older version does not know its rows: then nobody does.
+  const bool known = std::isfinite(least_top) && std::isfinite(later.least_top);
+  least_top = known ? std::min(least_top, later.least_top) : std::numeric_limits<float>::infinity();
   add_mean_sums(later.mean_sums);
   samples += later.samples;
 }

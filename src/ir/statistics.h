@@ -29,7 +29,8 @@ struct TensorStats {
   // sums go beyond 64 bits.
   std::vector<int64_t> mean_sums;
 
-  // The least of the largest elements of all rows (the last dimension), of what SOFTMAX reads; infinity of other tensors.
+  // The least of the largest elements of all rows (the last dimension), of what SOFTMAX reads; not finite
+  // for other tensors, and where a row has no finite element.
   float least_top = std::numeric_limits<float>::infinity();
 
   static constexpr double kDecay = 0.95;

@@ -288,7 +288,7 @@ def test_nodes_in_a_circle(tmp_path):
 
 @pytest.mark.parametrize("nodes, words", [
     ([helper.make_node("Constant", [], [], value=numpy_helper.from_array(np.zeros(1, np.float32)))], "has no output"),
-    ([helper.make_node("Sum", [], ["y"])], "y"), ([helper.make_node("Concat", [], ["y"], axis=0)], "y")])
+    ([helper.make_node("Sum", [], ["y"])], "output 0 ('y')"), ([helper.make_node("Concat", [], ["y"], axis=0)], "output 0 ('y')")])
 def test_nodes_without_outputs_or_inputs(tmp_path, nodes, words):
     nodes.append(helper.make_node("Neg", ["x"], ["z"]))
     refused(save(tmp_path / "model.onnx", nodes, [("x", FLOAT, [1])], [("z", FLOAT, [1])]), words, tmp_path)

@@ -19,14 +19,17 @@ import pytest  # noqa: E402
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import support  # noqa: E402
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import packages  # noqa: E402
+
 FEWBITS = os.environ.get("FEWBITS", "fewbits")
-MODELS = pathlib.Path(os.environ.get("FEWBITS_MODELS", "/work/shared/data/models"))
+MODELS = pathlib.Path(os.environ.get("FEWBITS_MODELS", str(packages.SHARED / "models")))
 TOLERANCE = 1e-5  # of the output's range
 FILES = {
     "efficientnet_lite0": MODELS / "efficientnet_lite0/saved_model",
     "kws": MODELS / "mlperf_tiny/kws_saved_model",
 }
-MAKER = pathlib.Path(os.environ.get("FEWBITS_SHARED", "/work/shared")) / "tools" / "make_models.py"
+MAKER = packages.SHARED.parent / "tools" / "make_models.py"
 
 
 def waves():

@@ -17,6 +17,10 @@ constexpr size_t kSamples = 2048;  // of a function over a range
 constexpr float kShare = 0.125f;   // of an output's step
 constexpr int kMostOperators = 4;  // of a function, one inside the other
 
+constexpr Interval kNothing{Interval{}.max, Interval{}.min};
+
+Interval hull(const Interval& a, const Interval& b) { return {std::min(a.min, b.min), std::max(a.max, b.max)}; }
+
 bool only_moves(const Node& node, const OpDef& def) {
   switch (node.op) {
     case Op::TRANSPOSE:
@@ -72,11 +76,8 @@ class Finder {
   Interval of(ValueId value) const {
     const auto readers = uses_.consumers(value);
     if (readers.empty() || uses_.is_graph_output(value)) return {};
-    Interval all{Interval{}.max, Interval{}.min};
-    for (NodeId reader : readers) {
-      const Interval one = seen_by(reader, value);
-      all = {std::min(all.min, one.min), std::max(all.max, one.max)};
-    }
+    Interval all = kNothing;
+    for (NodeId reader : readers) all = hull(all, seen_by(reader, value));
     const Interval range = values_.at(value).range;
     if (!(std::max(all.min, range.min) < std::min(all.max, range.max))) return {};
     return {all.min > range.min ? all.min : Interval{}.min, all.max < range.max ? all.max : Interval{}.max};
@@ -88,19 +89,15 @@ class Finder {
     if (def == nullptr || !is_integer_(reader)) return {};
     if (node.op == Op::SOFTMAX) return seen_by_softmax(node, value);
     if (only_moves(node, *def)) {
-      Interval all{Interval{}.max, Interval{}.min};
-      for (ValueId output : node.outputs) {
-        const Interval one = visible(output);
-        all = {std::min(all.min, one.min), std::max(all.max, one.max)};
-      }
+      Interval all = kNothing;
+      for (ValueId output : node.outputs) all = hull(all, visible(output));
       return all;
     }
     if (node.outputs.size() != 1 || (def->flags & kPointwise) == 0) return {};
     // x * logistic(x): the product speaks for the logistic function inside it.
     const auto next = uses_.consumers(node.outputs[0]);
     if (next.size() == 1 && reads(next[0], value) && !uses_.is_graph_output(node.outputs[0])) {
-      if (function(next[0], value, samples_of(value, 2), kMostOperators))
-        return Interval{Interval{}.max, Interval{}.min};
+      if (function(next[0], value, samples_of(value, 2), kMostOperators)) return kNothing;
     }
     return seen_by_function(reader, *def, value);
   }
